@@ -1,0 +1,1 @@
+"""Who plays: policies, agents, the episode runner and the episode record."""

@@ -1,0 +1,1 @@
+"""One interface to language models, real or scripted."""

@@ -1,0 +1,1 @@
+"""Adapters, one module for each foreign framework; nothing imports them."""

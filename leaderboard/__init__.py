@@ -1,0 +1,1 @@
+"""How they compare: records in, verified scores and pages out."""

@@ -1,0 +1,1 @@
+"""What is to be solved: instances, exact rules, solvers, verification."""

@@ -1,0 +1,1 @@
+"""Mathematics: generated and real problem sets, answered in one turn and verified."""

@@ -1,0 +1,1 @@
+"""Sokoban: rules, generator and solver."""

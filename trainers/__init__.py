@@ -1,0 +1,1 @@
+"""Who learns: training recipes over recorded episodes."""
