@@ -1,0 +1,68 @@
+"""The one table of environment ids. Plain tuples: `import rlvr` reads it and loads nothing else."""
+
+from typing import Any, NamedTuple
+
+NAMESPACE = "rlvr"
+
+
+class EnvRow(NamedTuple):
+    """One registered environment."""
+
+    name: str
+    """The id without its namespace, with its version: `game24-v0`."""
+    family: str
+    entry: str
+    """Module and class below `rlvr.envs`: `game24:Game24Env`."""
+    summary: str
+    """One line for tables."""
+    difficulties: tuple[str, ...]
+    """Level names from easy to hard; empty where the data decide."""
+    horizon: str
+    """The step limit, or how it follows from the task."""
+    rewards: tuple[float, float]
+    """Bounds of one step's reward with the default arguments."""
+    kwargs: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    data: str | None = None
+    """The data set it needs, or None."""
+    blocking: bool = False
+    thread_safe: bool = True
+
+    @property
+    def id(self) -> str:
+        """The full id: `rlvr/game24-v0`."""
+        return f"{NAMESPACE}/{self.name}"
+
+
+ENVS: tuple[EnvRow, ...] = (
+    EnvRow(
+        "game24-v0", "game24", "game24:Game24Env",
+        "Combine four numbers, two at a time, until one is left and it is 24.",
+        ("easy", "medium", "hard"), "3", (0.0, 1.0),
+    ),
+)  # fmt: skip
+
+
+def register_all() -> None:
+    """Register every id with Gymnasium; calling it again changes nothing."""
+    from gymnasium.envs.registration import register, registry
+
+    for row in ENVS:
+        if row.id not in registry:
+            module, _, attribute = row.entry.partition(":")
+            register(
+                row.id,
+                entry_point=f"rlvr.envs.{row.entry}",
+                kwargs=dict(row.kwargs),
+                vector_entry_point=f"rlvr.envs.vector:{module}.{attribute}",
+            )
+
+
+def find(env_id: str) -> EnvRow:
+    """Return the row of an id (with or without the namespace); an unknown one names the nearest."""
+    from ..tasks.errors import UnknownName
+
+    wanted = env_id.removeprefix("rlvr:").removeprefix(f"{NAMESPACE}/")
+    for row in ENVS:
+        if row.name == wanted:
+            return row
+    raise UnknownName("environment", env_id, (row.id for row in ENVS))
