@@ -210,9 +210,11 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         self._steps += 1
         if parsed.__class__ is Invalid:
             reward = -self.invalid_penalty
-            terminated = False
+            terminated = parsed.final
             self._invalid = parsed.reason
             self._message = f"Invalid action: {parsed.reason}. Accepted: {self._accepted}."
+            if terminated:
+                self._stop = StopReason.FAILED
         else:
             if rules.judged:
                 parsed = rules.judge(state, parsed) if verdict is None else parsed._replace(verdict=verdict)

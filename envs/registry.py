@@ -37,7 +37,17 @@ ENVS: tuple[EnvRow, ...] = (
     EnvRow(
         "game24-v0", "game24", "game24:Game24Env",
         "Combine four numbers, two at a time, until one is left and it is 24.",
-        ("easy", "medium", "hard"), "3", (0.0, 1.0),
+        ("easy", "medium", "hard"), "6", (0.0, 1.0),
+    ),
+    EnvRow(
+        "game24-text-v0", "game24", "game24:Game24TextEnv",
+        "Write one expression over four numbers that is 24.",
+        ("easy", "medium", "hard", "fraction"), "1", (0.0, 1.0),
+    ),
+    EnvRow(
+        "countdown-v0", "game24", "game24:CountdownEnv",
+        "Write one expression over some of the numbers that is the target.",
+        ("3-numbers", "4-numbers", "5-numbers", "6-numbers"), "1", (0.0, 1.0),
     ),
 )  # fmt: skip
 

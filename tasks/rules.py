@@ -40,6 +40,8 @@ class Invalid(NamedTuple):
 
     reason: str
     """One sentence for the agent, without a full stop at its end."""
+    final: bool = False
+    """Whether it used up the only attempt, so that the episode ends as failed (single-turn tasks)."""
 
 
 class Transition(NamedTuple):
