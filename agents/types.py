@@ -5,7 +5,6 @@ so that two runs of the same seeds differ there and nowhere else.
 """
 
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -318,8 +317,3 @@ class Episode(_Record):
     data: dict[str, str] = {}
     """Fingerprints (sha256) of the data sets used."""
     timing: dict[str, Any] = {}
-
-
-def text_hash(text: str) -> str:
-    """Return the short hash that stands for an observation in a record."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -32,6 +32,15 @@ class Snapshot(NamedTuple):
     message: str
 
 
+class TaskLabel(NamedTuple):
+    """Names an instance without telling its answer."""
+
+    uid: str
+    split: Split
+    difficulty: str
+    item: str | None
+
+
 class TextEnv(gym.Env[str, str], Generic[TaskT]):
     """A text environment over `Rules` and a `TaskSource`.
 
@@ -171,9 +180,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
                 raise UserError("This environment generates its tasks; items need a data set (the data argument).")
             return cast(TaskT, self.source.find(options["item"]))
         seed = derive_seed("episode", self._seed, self._episodes)
-        return self.source.sample(
-            seed, options.get("split", self.split), options.get("difficulty", self.difficulty)
-        )
+        return self.source.sample(seed, options.get("split", self.split), options.get("difficulty", self.difficulty))
 
     def _begin(self, task: TaskT) -> None:
         self._task = task
@@ -217,7 +224,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
                 self._stop = StopReason.FAILED
         else:
             if rules.judged:
-                parsed = rules.judge(state, parsed) if verdict is None else parsed._replace(verdict=verdict)
+                parsed = rules.judge(state, parsed) if verdict is None else rules.with_verdict(parsed, verdict)
             self._state, reward, terminated, self._stop, self._message = rules.step(state, parsed)
             self._invalid = None
         truncated = not terminated and self._steps >= self._limit
@@ -259,7 +266,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
             info.update(rules.reveal(state))
         return info
 
-    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> str | NDArray[np.uint8] | None:
         """Return the state as text (`"ansi"`) or as an image (`"rgb_array"`, uint8 of shape (H, W, 3))."""
         if self.render_mode is None:
             gym.logger.warn('render() needs a render mode: gym.make(id, render_mode="ansi")')
@@ -280,9 +287,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         """Return a point to come back to; constant time, any number of them may be held."""
         if self._task is None:
             raise EpisodeOver("Call reset() first.")
-        return Snapshot(
-            self._task, self._state, self._steps, self._limit, self._stop, self._invalid, self._message
-        )
+        return Snapshot(self._task, self._state, self._steps, self._limit, self._stop, self._invalid, self._message)
 
     def restore(self, snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
         """Go back to a snapshot; returns the observation and `info` of that moment."""
@@ -326,6 +331,12 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         )
 
     # What agents ask for
+
+    @property
+    def label(self) -> TaskLabel:
+        """What may be known of the instance being played: its uid, split, difficulty and item."""
+        task = self._current_task()
+        return TaskLabel(task.uid, task.split, task.difficulty, task.item)
 
     @property
     def task(self) -> TaskT:

@@ -8,7 +8,7 @@ from gymnasium import spaces
 NOMINAL_LENGTH = 1 << 16
 """What the space reports as `max_length`; longer strings are contained too."""
 
-_SAMPLE_CHARS = tuple(chr(i) for i in range(32, 127)) + ("\n", "\t", "é", "ß", "Ω", "√", "中", "🙂")
+_SAMPLE_CHARS = (*map(chr, range(32, 127)), "\n", "\t", "é", "ß", "Ω", "√", "中", "🙂")
 _SAMPLE_LENGTH = 32
 
 
@@ -27,7 +27,7 @@ class UnicodeText(spaces.Text):
         """Return whether x is a string."""
         return isinstance(x, str)
 
-    def sample(self, mask: None = None, probability: None = None) -> str:
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
         """Return a random string of 0 to 32 characters; masks have no meaning here."""
         if mask is not None or probability is not None:
             raise ValueError("UnicodeText.sample takes neither a mask nor a probability.")

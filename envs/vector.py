@@ -66,7 +66,7 @@ class TextVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[Any]]):
         self._observations: list[str] = [""] * num_envs
         self._over = np.zeros(num_envs, dtype=np.bool_)
 
-    def reset(  # type: ignore[override]
+    def reset(
         self,
         *,
         seed: int | Sequence[int | None] | None = None,
@@ -91,7 +91,7 @@ class TextVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[Any]]):
         self._over = np.where(chosen, False, self._over)
         return tuple(self._observations), batch_infos(infos)
 
-    def step(  # type: ignore[override]
+    def step(
         self, actions: Sequence[str]
     ) -> tuple[Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Play one action in each environment; one that ended is reset as the autoreset mode says."""

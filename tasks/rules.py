@@ -138,6 +138,10 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
         """Complete an action with its verdict (only where `judged`)."""
         return action
 
+    def with_verdict(self, action: ActionT, verdict: Any) -> ActionT:
+        """Complete an action with a recorded verdict, for replays (only where `judged`)."""
+        return action
+
     def verdict(self, state: StateT) -> Any:
         """Return the verdict that led to this state (only where `judged`)."""
         return None

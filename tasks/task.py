@@ -47,6 +47,11 @@ def content_hash(content: Any) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
+def text_hash(text: str) -> str:
+    """Return the short hash that stands for an observation in a record."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
 def split_of(content: Any) -> Split:
     """Return the split that an instance belongs to, by its content alone: 80 % train, 10 % valid, 10 % test."""
     bucket = content_hash(["split", content]) % 10

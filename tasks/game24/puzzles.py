@@ -105,7 +105,7 @@ def load_puzzles(path: Path) -> DataSource[Game24Task]:
 
     Ranks 901 to 1000 are the split `test`, the others `train`; the difficulty is the decile of the rank.
     """
-    tasks = []
+    tasks: list[Game24Task] = []
     for line, row in read_rows(path):
         if "Puzzles" in row:
             texts: Any = str(row["Puzzles"]).split()

@@ -51,8 +51,8 @@ class ExpressionRules(Rules[NumbersTaskT, TextState, Expression]):
             ),
         )
         self.instructions = (
-            f"You are given some numbers and a target. Write one arithmetic expression over the numbers, {self._usage}, "
-            "with + - * / and parentheses, whose exact value is the target. You have one attempt."
+            "You are given some numbers and a target. Write one arithmetic expression over the numbers, "
+            f"{self._usage}, with + - * / and parentheses, whose exact value is the target. You have one attempt."
         )
 
     def _numbers_fit(self, given: tuple[int, ...], used: tuple[int, ...]) -> bool:
@@ -81,9 +81,7 @@ class ExpressionRules(Rules[NumbersTaskT, TextState, Expression]):
             return Transition(
                 after, 0.0, True, StopReason.FAILED, f"The numbers must be used {self._usage}; it uses {used}."
             )
-        return Transition(
-            after, 0.0, True, StopReason.FAILED, f"The expression is {action.value}, not {state.target}."
-        )
+        return Transition(after, 0.0, True, StopReason.FAILED, f"The expression is {action.value}, not {state.target}.")
 
     def view(self, state: TextState) -> str:
         """Return nothing: all there is to see is the statement."""

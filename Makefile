@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all it takes on a machine with Python 3.11+, git and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+DEMO_OUT ?= runs/demo
+SITE ?= site
+
+.PHONY: demo test bench check lint types imports wheel clean peers
+
+# One marker a kind of installation, so that nothing is installed twice.
+$(VENV)/.core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/.core ## Evaluate three agents on all families, verify every record, build the page
+	$(BIN)/rlvr eval --suite quick --agent random --out $(DEMO_OUT)/random --resume
+	$(BIN)/rlvr eval --suite quick --agent expert --out $(DEMO_OUT)/expert --resume
+	$(BIN)/rlvr eval --suite quick --agent direct --policy scripted --out $(DEMO_OUT)/scripted --resume
+	$(BIN)/rlvr verify $(DEMO_OUT)/random $(DEMO_OUT)/expert $(DEMO_OUT)/scripted
+	$(BIN)/rlvr leaderboard build $(DEMO_OUT)/random $(DEMO_OUT)/expert $(DEMO_OUT)/scripted --out $(SITE)
+	@echo "The page is at $(SITE)/index.html"
+
+test: $(VENV)/.dev ## All tests
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Type checkers and import-linter want the package's folders under one name.
+.types/rlvr:
+	mkdir -p $@
+	for f in rlvr/*; do ln -sfn ../../$$f $@/; done
+	for d in tasks envs agents trainers leaderboard integrations cli; do ln -sfn ../../$$d $@/$$d; done
+
+types: $(VENV)/.dev .types/rlvr
+	$(BIN)/mypy -p rlvr
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+check: lint types imports test ## Everything that must pass before a commit
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks all
+
+peers: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.peers.install
+
+clean:
+	rm -rf .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
