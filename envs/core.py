@@ -369,13 +369,15 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         self._current_task()
         self.privileged.add("expert_action")
         rules = self.rules
+        if self.replans:
+            return rules.expert(self._state)
         key = rules.key(self._state)
-        if key in self._plan and not self.replans:
+        if key in self._plan:
             return self._plan[key]
         plan = rules.solve(self._state)
         if not plan:
             return None
-        if self.replans or rules.judged:
+        if rules.judged:
             return plan[0]
         state = self._state
         self._plan = {}

@@ -134,6 +134,11 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
         """Return whether the task counts as solved if the episode ended here."""
         return self.score(state) >= 1.0
 
+    def expert(self, state: StateT) -> str | None:
+        """Return the expert's next action; worth overriding where it costs less than the whole plan."""
+        plan = self.solve(state)
+        return plan[0] if plan else None
+
     def judge(self, state: StateT, action: ActionT) -> ActionT:
         """Complete an action with its verdict (only where `judged`)."""
         return action

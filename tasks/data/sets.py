@@ -144,6 +144,22 @@ _TABLE = (
         (HubFiles("Hothan/OlympiadBench", "OE_TO_maths_en_COMP/*.parquet", "test"),),
         _MATH_FIELDS,
     ),
+    DataSet(
+        "mazes",
+        "maze",
+        "Lattice mazes with connection lists, as maze-dataset makes them",
+        (("test", ("*lattice*", "*maze*")),),
+        (),
+        (("connection_list",), ("start",), ("end", "goal")),
+    ),
+    DataSet(
+        "bandits",
+        "bandit",
+        "EVOLvE's bandit instances (BanditBench)",
+        (("test", ("*instances*", "*bandit*")),),
+        (),
+        (("distribution",), ("action_names",), ("horizon",), ("seed",)),
+    ),
 )
 
 DATASETS: dict[str, DataSet] = {entry.name: entry for entry in _TABLE}
