@@ -49,6 +49,25 @@ ENVS: tuple[EnvRow, ...] = (
         "Write one expression over some of the numbers that is the target.",
         ("3-numbers", "4-numbers", "5-numbers", "6-numbers"), "1", (0.0, 1.0),
     ),
+    EnvRow(
+        "maze-v0", "maze", "maze:MazeEnv",
+        "Walk through a maze to its exit, seen as a whole or only nearby.",
+        ("5x5", "7x7", "10x10", "15x15", "20x20"), "2 x cells", (0.0, 1.0),
+    ),
+    EnvRow(
+        "maze-path-v0", "maze", "maze:MazePathEnv",
+        "Write the whole path through a maze in one turn.",
+        ("5x5", "7x7", "10x10", "15x15", "20x20"), "1", (0.0, 1.0),
+    ),
+    EnvRow(
+        "bandit-v0", "bandit", "bandit:BanditEnv",
+        "Choose among named options with hidden chances, and earn as much as possible.",
+        (
+            "bernoulli-5-easy", "bernoulli-20-easy", "bernoulli-5-hard", "bernoulli-20-hard",
+            "gaussian-5-easy", "gaussian-20-easy", "gaussian-5-hard", "gaussian-20-hard",
+        ),
+        "300 or 1000", (float("-inf"), float("inf")),
+    ),
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class Bandit:
         gaps: For each arm, the best mean minus its own: the expected regret of a pull.
         widest: The largest gap.
         horizon: Number of pulls.
+        allowance: The most regret of a success: half of what uniformly random pulls expect over the horizon.
         by_text: The pull that a text stands for: names as written, and in lower (folded) case.
         by_chance: For each arm, the pull of it in place of an invalid action.
     """
@@ -42,6 +43,7 @@ class Bandit:
         best = max(task.means)
         self.gaps = tuple([best - mean for mean in task.means])
         self.widest = max(self.gaps)
+        self.allowance = 0.5 * self.horizon * sum(self.gaps) / len(self.gaps)
         pulls = [Pull(arm) for arm in range(len(task.names))]
         self.by_text = {name.casefold(): pull for name, pull in zip(task.names, pulls, strict=True)}
         self.by_text.update(zip(task.names, pulls, strict=True))

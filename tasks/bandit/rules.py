@@ -158,6 +158,12 @@ class BanditRules(Rules[BanditTask, Played, Pull]):
         score = (pulls * widest - regret) / (bandit.horizon * widest)
         return 0.0 if score < 0.0 else min(score, 1.0)
 
+    def is_success(self, state: Played) -> bool:
+        """Return whether the regret is at most half of that of uniformly random pulls, lost pulls counted as worst."""
+        bandit, _, _, pulls, regret, _ = state
+        missing = bandit.horizon - pulls
+        return regret + missing * bandit.widest <= bandit.allowance if bandit.widest else missing == 0
+
     def legal_actions(self, state: Played) -> tuple[str, ...]:
         """Return the arms' names."""
         return state.bandit.names if state.pulls < state.bandit.horizon else ()
