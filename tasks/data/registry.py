@@ -98,7 +98,9 @@ def count_rows(entry: DataSet, path: str | Path) -> int | None:
         for line, row in read_rows(file.path):
             rows += 1
             for names in entry.fields:
-                require(row, names, object, file.path, line)
+                # An empty answer is the loader's business: published sets have a few rows without one.
+                if not any(name in row for name in names):
+                    require(row, names, object, file.path, line)
         if not rows:
             raise MalformedData(f"{file.path} has no rows.")
         total += rows

@@ -1,0 +1,515 @@
+"""Generators of number theory problems."""
+
+import math
+from itertools import combinations
+from typing import ClassVar
+
+from ..rng import Rng
+from .generator import Generator, Params, factored, listed, polynomial
+
+AREA = "number theory"
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23)
+
+
+def _valuation(n: int, prime: int) -> int:
+    """Return the exponent of a prime in a positive integer."""
+    exponent = 0
+    while n % prime == 0:
+        n //= prime
+        exponent += 1
+    return exponent
+
+
+def _factor(n: int) -> dict[int, int]:
+    """Return the factorization of a positive integer by trial division."""
+    factors: dict[int, int] = {}
+    prime = 2
+    while prime * prime <= n:
+        while n % prime == 0:
+            factors[prime] = factors.get(prime, 0) + 1
+            n //= prime
+        prime += 1
+    if n > 1:
+        factors[n] = factors.get(n, 0) + 1
+    return factors
+
+
+def _divisors(n: int) -> list[int]:
+    """Return the positive divisors of a positive integer, ascending."""
+    divisors = [1]
+    for prime, exponent in _factor(n).items():
+        divisors = [d * prime**k for d in divisors for k in range(exponent + 1)]
+    return sorted(divisors)
+
+
+class ResidueConditions(Generator):
+    """How many integers up to a bound satisfy exactly so many of several congruences."""
+
+    name = "residue_conditions"
+    area = AREA
+    steps = (
+        "merge congruences in pairs (and triples) by the Chinese remainder theorem",
+        "count the members of every merged class up to the bound",
+        "combine the counts by inclusion and exclusion for the wanted number of conditions",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params | None:
+        count = {"easy": 2, "medium": 3, "hard": 3}[level]
+        moduli = sorted(rng.sample((3, 4, 5, 7, 8, 9, 11, 13), count))
+        if any(math.gcd(p, q) > 1 for p, q in combinations(moduli, 2)):
+            return None
+        conditions = [[rng.integer(0, modulus - 1), modulus] for modulus in moduli]
+        wanted = 1 if level != "hard" else rng.integer(1, 2)
+        exact = level == "hard" or (level == "easy" and rng.below(2) == 1)
+        return {"bound": rng.integer(300, 1400), "conditions": conditions, "wanted": wanted, "exact": exact}
+
+    def statement(self, params: Params) -> str:
+        congruences = [rf"$n \equiv {r} \pmod{{{m}}}$" for r, m in params["conditions"]]
+        number = {1: "one", 2: "two"}[params["wanted"]]
+        how = f"{'exactly' if params['exact'] else 'at least'} {number} of the conditions"
+        bound = params["bound"]
+        if params["wording"] == 0:
+            return f"Find the number of positive integers $n \\le {bound}$ that satisfy {how} {listed(congruences)}."
+        return (
+            f"Call a positive integer $n$ {'pale' if params['exact'] else 'bright'} if it satisfies {how} "
+            f"{listed(congruences)}. How many {'pale' if params['exact'] else 'bright'} integers are there "
+            f"among $1, 2, 3, \\ldots, {bound}$?"
+        )
+
+    def answer(self, params: Params) -> int:
+        bound, conditions, wanted = params["bound"], params["conditions"], params["wanted"]
+        # sums[j]: number of pairs (n, set of j conditions that n satisfies)
+        sums = [0] * (len(conditions) + 1)
+        for size in range(1, len(conditions) + 1):
+            for chosen in combinations(conditions, size):
+                residue, modulus = 0, 1
+                for r, m in chosen:
+                    residue += modulus * ((r - residue) * pow(modulus, -1, m) % m)
+                    modulus *= m
+                first = residue or modulus
+                sums[size] += (bound - first) // modulus + 1 if first <= bound else 0
+        top = len(conditions)
+
+        def exactly(k: int) -> int:
+            return sum((-1) ** (j - k) * math.comb(j, k) * sums[j] for j in range(k, top + 1))
+
+        return exactly(wanted) if params["exact"] else sum(exactly(k) for k in range(wanted, top + 1))
+
+
+class DivisorFilter(Generator):
+    """How many divisors of a factored number are multiples of one number and avoid some perfect powers."""
+
+    name = "divisor_filter"
+    area = AREA
+    steps = (
+        "describe a divisor by its exponents and count those that are multiples of the given number",
+        "count those among them that are perfect squares, cubes, or multiples of the forbidden number",
+        "subtract, adding back what was subtracted twice",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params:
+        count = {"easy": 3, "medium": 3, "hard": 4}[level]
+        primes = sorted(rng.sample(PRIMES[: count + 1], count))
+        top = {"easy": 11, "medium": 12, "hard": 7}[level]
+        factors = [[prime, rng.integer(3, top)] for prime in primes]
+        base = [rng.integer(0, min(2, exponent)) for _, exponent in factors]
+        multiple = math.prod(p**e for (p, _), e in zip(factors, base, strict=True))
+        avoid = 0
+        if level == "easy":
+            extra = rng.choice([p for (p, top_e), e in zip(factors, base, strict=True) if e < top_e] or [2])
+            avoid = multiple * extra ** rng.integer(1, 2)
+        return {"factors": factors, "multiple": multiple, "avoid": avoid, "cubes": level == "hard"}
+
+    def statement(self, params: Params) -> str:
+        number = factored(params["factors"])
+        if params["avoid"]:
+            rule = f"are multiples of ${params['multiple']}$ but not multiples of ${params['avoid']}$"
+        elif params["cubes"]:
+            rule = f"are multiples of ${params['multiple']}$ but are neither perfect squares nor perfect cubes"
+        else:
+            rule = f"are multiples of ${params['multiple']}$ but are not perfect squares"
+        if params["wording"] == 0:
+            return f"Let $N = {number}$. How many positive divisors of $N$ {rule}?"
+        return f"Among the positive integers that divide ${number}$, find the number of those that {rule}."
+
+    def answer(self, params: Params) -> int | None:
+        factors, multiple = params["factors"], params["multiple"]
+        if multiple == 1:
+            return None
+
+        def count(least: int, power: int) -> int:
+            """Count divisors that are multiples of `least` and perfect `power`-th powers."""
+            total = 1
+            for prime, exponent in factors:
+                low = -(-_valuation(least, prime) // power)
+                total *= max(0, exponent // power - low + 1)
+            return total
+
+        total = count(multiple, 1)
+        if params["avoid"]:
+            return total - count(math.lcm(multiple, params["avoid"]), 1)
+        total -= count(multiple, 2)
+        if params["cubes"]:
+            total += count(multiple, 6) - count(multiple, 3)
+        return total
+
+
+class RemainderCycle(Generator):
+    """The sum of the remainders of powers."""
+
+    name = "remainder_cycle"
+    area = AREA
+    steps = (
+        "find the cycle into which the remainders of the powers fall",
+        "add the remainders over one full cycle",
+        "count the full cycles and add the incomplete rest",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params:
+        low, high = {"easy": (7, 23), "medium": (11, 60), "hard": (11, 99)}[level]
+        modulus = rng.integer(low, high)
+        bases = [rng.integer(2, 30) for _ in range(2 if level == "hard" else 1)]
+        last = rng.integer(20, 75) if level == "easy" else rng.integer(200, 2500)
+        return {"modulus": modulus, "bases": bases, "last": last, "reduce": level != "easy"}
+
+    def statement(self, params: Params) -> str:
+        modulus, last = params["modulus"], params["last"]
+        expression = " + ".join(f"{base}^k" for base in params["bases"])
+        ask = "Find the remainder when $S$ is divided by $1000$." if params["reduce"] else "Find $S$."
+        if params["wording"] == 0:
+            return (
+                f"For each positive integer $k$, let $r_k$ be the remainder when ${expression}$ is divided by "
+                f"${modulus}$. Let $S = r_1 + r_2 + \\cdots + r_{{{last}}}$. {ask}"
+            )
+        return (
+            f"A clock has ${modulus}$ hours, numbered from $0$ to ${modulus - 1}$. On day $k$ its only hand points "
+            f"at the hour that is congruent to ${expression}$ modulo ${modulus}$. Let $S$ be the sum of the hours "
+            f"that the hand shows from day $1$ to day ${last}$. {ask}"
+        )
+
+    def answer(self, params: Params) -> int | None:
+        modulus, last = params["modulus"], params["last"]
+        seen: dict[tuple[int, ...], int] = {}
+        remainders: list[int] = []
+        powers = tuple(base % modulus for base in params["bases"])
+        while powers not in seen:
+            seen[powers] = len(remainders)
+            remainders.append(sum(powers) % modulus)
+            powers = tuple(p * base % modulus for p, base in zip(powers, params["bases"], strict=True))
+        start = seen[powers]
+        cycle = remainders[start:]
+        if len(cycle) < 4 or last % len(cycle) == 0 or len(set(cycle)) < 3:
+            return None
+        full, rest = divmod(last - start, len(cycle))
+        total = sum(remainders[:start]) + full * sum(cycle) + sum(cycle[:rest])
+        return total % 1000 if params["reduce"] else total
+
+
+class DigitSums(Generator):
+    """Counting integers by their digit sum in a base."""
+
+    name = "digit_sums"
+    area = AREA
+    steps = (
+        "split the integers below the bound by the first digit that is smaller than the bound's",
+        "count the free digit blocks with each digit sum",
+        "add the blocks whose total digit sum fits the condition",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params:
+        if level == "easy":
+            return {"base": 10, "bound": rng.integer(500, 5000), "divisor": 0, "total": rng.integer(6, 17), "banned": -1}
+        base = rng.integer(3, 9)
+        divisor = rng.choice([m for m in (3, 4, 5, 6, 7) if (base - 1) % m])
+        bound = rng.integer(1000, 6000)
+        total = rng.integer(0, divisor - 1)
+        banned = rng.integer(0, base - 1) if level == "hard" else -1
+        return {"base": base, "bound": bound, "divisor": divisor, "total": total, "banned": banned}
+
+    def statement(self, params: Params) -> str:
+        base, bound, divisor, total = params["base"], params["bound"], params["divisor"], params["total"]
+        digits = "decimal digits" if base == 10 else f"base-${base}$ digits"
+        if divisor:
+            rule = f"the sum of the {digits} of $n$ leaves remainder ${total}$ when divided by ${divisor}$"
+        else:
+            rule = f"the sum of the {digits} of $n$ is ${total}$"
+        banned = f" and none of those digits is ${params['banned']}$" if params["banned"] >= 0 else ""
+        if params["wording"] == 0:
+            return f"Find the number of positive integers $n < {bound}$ for which {rule}{banned}."
+        return (
+            f"A ledger has entries numbered $1, 2, 3, \\ldots, {bound - 1}$ (written here in base ten). Entry $n$ is "
+            f"stamped exactly when {rule}{banned}. How many entries are stamped?"
+        )
+
+    def answer(self, params: Params) -> int:
+        base, bound, divisor, total = params["base"], params["bound"], params["divisor"], params["total"]
+        digits: list[int] = []
+        while bound:
+            bound, digit = divmod(bound, base)
+            digits.append(digit)
+        digits.reverse()
+        allowed = [digit for digit in range(base) if digit != params["banned"]]
+        # free[s]: numbers already below the bound's prefix, leading zeros stripped, with digit sum s
+        free: dict[int, int] = {}
+        tight: int | None = 0
+        for place, top in enumerate(digits):
+            grown: dict[int, int] = {}
+            for s, ways in free.items():
+                for digit in allowed:
+                    grown[s + digit] = grown.get(s + digit, 0) + ways
+            if place:
+                for digit in allowed:
+                    if digit:
+                        grown[digit] = grown.get(digit, 0) + 1  # the number starts here
+            if tight is not None:
+                for digit in allowed:
+                    if digit < top and (place or digit):
+                        grown[tight + digit] = grown.get(tight + digit, 0) + 1
+                tight = tight + top if top in allowed else None
+            free = grown
+        fits = (lambda s: s % divisor == total) if divisor else (lambda s: s == total)
+        return sum(ways for s, ways in free.items() if fits(s))
+
+
+class FactorialPower(Generator):
+    """The largest power of a composite number that divides a product of factorials."""
+
+    name = "factorial_power"
+    area = AREA
+    steps = (
+        "factor the base into primes",
+        "find the exponent of each prime in the product by Legendre's formula",
+        "divide by the exponents in the base and take the smallest quotient",
+    )
+    bases: ClassVar[tuple[int, ...]] = (12, 18, 20, 24, 28, 36, 40, 44, 45, 48, 50, 52, 54, 60, 63, 72, 75, 80, 84, 90)
+
+    def draw(self, rng: Rng, level: str) -> Params:
+        base = rng.choice(self.bases)
+        if level == "easy":
+            return {"base": base, "kind": "quotient", "high": rng.integer(80, 400), "low": rng.integer(10, 70)}
+        if level == "medium":
+            low = rng.integer(100, 500)
+            return {"base": base, "kind": "product", "high": low + rng.integer(20, 400), "low": low}
+        return {"base": base, "kind": "super", "high": rng.integer(20, 110), "low": rng.integer(2, 15)}
+
+    def statement(self, params: Params) -> str:
+        base, high, low, kind = params["base"], params["high"], params["low"], params["kind"]
+        if kind == "super":
+            what = f"P = {low}! \\cdot {low + 1}! \\cdot {low + 2}! \\cdots {high}!"
+        elif kind == "product":
+            what = f"P = {low}! \\cdot {high}!"
+        else:
+            what = f"P = \\dfrac{{{high}!}}{{{low}!}}"
+        if params["wording"] == 0:
+            return f"Let ${what}$. Find the largest integer $k$ such that ${base}^k$ divides $P$."
+        return (
+            f"The number ${what}$ is divided by ${base}$, the quotient is divided by ${base}$ again, and so on, "
+            "for as long as the result is an integer. How many divisions are made?"
+        )
+
+    def answer(self, params: Params) -> int:
+        high, low, kind = params["high"], params["low"], params["kind"]
+
+        def legendre(n: int, prime: int) -> int:
+            total = 0
+            while n:
+                n //= prime
+                total += n
+            return total
+
+        quotients = []
+        for prime, exponent in _factor(params["base"]).items():
+            if kind == "super":
+                power = sum(legendre(n, prime) for n in range(low, high + 1))
+            elif kind == "product":
+                power = legendre(high, prime) + legendre(low, prime)
+            else:
+                power = legendre(high, prime) - legendre(low, prime)
+            quotients.append(power // exponent)
+        return min(quotients)
+
+
+class LcmTuples(Generator):
+    """Counting tuples with a given least common multiple whose members share a factor."""
+
+    name = "lcm_tuples"
+    area = AREA
+    steps = (
+        "turn the least common multiple into the largest exponent of each prime and count the tuples prime by prime",
+        "count those in which, for every prime, some exponent is zero, by inclusion and exclusion",
+        "subtract (and reduce)",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params:
+        size = {"easy": 2, "medium": 3, "hard": 4}[level]
+        primes = sorted(rng.sample(PRIMES[:6], 3 if level == "easy" else rng.integer(2, 3)))
+        return {"size": size, "factors": [[prime, rng.integer(1, 6)] for prime in primes], "reduce": level != "easy"}
+
+    def statement(self, params: Params) -> str:
+        size, lcm = params["size"], factored(params["factors"])
+        tuples = {2: "pairs", 3: "triples", 4: "quadruples"}[size]
+        form = f"({', '.join('abcd'[:size])})"
+        rule = (
+            f"the least common multiple of {listed([f'${x}$' for x in 'abcd'[:size]])} is ${lcm}$ "
+            "and their greatest common divisor is greater than $1$"
+        )
+        if params["wording"] == 0:
+            number = f"number of ordered {tuples} ${form}$ of positive integers for which {rule}"
+            return f"Find the {f'remainder when the {number} is divided by $1000$' if params['reduce'] else number}."
+        return (
+            f"Let $T$ be the set of all ordered {tuples} ${form}$ of positive integers such that {rule}. "
+            + ("Find the remainder when the number of elements of $T$ is divided by $1000$."
+               if params["reduce"] else "How many elements does $T$ have?")
+        )  # fmt: skip
+
+    def answer(self, params: Params) -> int:
+        size = params["size"]
+        exponents = [e for _, e in params["factors"]]
+        every = math.prod((e + 1) ** size - e**size for e in exponents)
+        coprime = math.prod((e + 1) ** size - 2 * e**size + (e - 1) ** size for e in exponents)
+        return (every - coprime) % 1000 if params["reduce"] else every - coprime
+
+
+class ShiftedDivisor(Generator):
+    """For which n a linear expression divides a polynomial."""
+
+    name = "shifted_divisor"
+    area = AREA
+    steps = (
+        "replace n by minus the shift to find the remainder of the polynomial",
+        "list the divisors of that remainder that exceed the shift",
+        "subtract the shift from each and add",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params | None:
+        shift = rng.integer(2, {"easy": 12, "medium": 16, "hard": 9}[level])
+        constant = rng.integer(1, 300)
+        linear = 0 if level == "easy" else rng.integer(-9, 9)
+        if level == "medium" and not linear:
+            return None
+        return {"shift": shift, "coefficients": [*([1, 0] if level == "hard" else [1]), linear, constant]}
+
+    def statement(self, params: Params) -> str:
+        text = polynomial(params["coefficients"], "n")
+        shift = params["shift"]
+        if params["wording"] == 0:
+            return f"Find the sum of all positive integers $n$ for which $n + {shift}$ divides ${text}$."
+        return (
+            f"For some positive integers $n$, the fraction $\\dfrac{{{text}}}{{n + {shift}}}$ is an integer. "
+            "Find the sum of all such $n$."
+        )
+
+    def answer(self, params: Params) -> int | None:
+        shift = params["shift"]
+        rest = 0
+        for coefficient in params["coefficients"]:
+            rest = rest * -shift + coefficient
+        values = [d - shift for d in _divisors(abs(rest)) if d > shift] if rest else []
+        return sum(values) if len(values) >= 3 else None
+
+
+class SquareValues(Generator):
+    """For which n a quadratic takes a square value."""
+
+    name = "square_values"
+    area = AREA
+    steps = (
+        "complete the square and write the equation as a difference of two squares",
+        "list the factor pairs with the right parity (and the right residue)",
+        "solve for n, keep the positive integers, and add",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params | None:
+        root = 1 if level != "hard" else rng.integer(2, 3)
+        linear = 2 * rng.integer(1, 30) if level == "easy" else rng.integer(3, 60)
+        constant = rng.integer(-400, 900)
+        if not constant:
+            return None
+        return {"root": root, "linear": linear, "constant": constant}
+
+    def statement(self, params: Params) -> str:
+        text = polynomial([params["root"] ** 2, params["linear"], params["constant"]], "n")
+        if params["wording"] == 0:
+            return f"Find the sum of all positive integers $n$ for which ${text}$ is the square of an integer."
+        return (
+            f"Let $S$ be the set of all positive integers $n$ such that $\\sqrt{{{text}}}$ is an integer. "
+            "Find the sum of the elements of $S$."
+        )
+
+    def answer(self, params: Params) -> int | None:
+        root, linear, constant = params["root"], params["linear"], params["constant"]
+        # (2 q^2 n + k)^2 - (2 q m)^2 = k^2 - 4 q^2 c
+        gap = linear * linear - 4 * root * root * constant
+        if gap == 0:
+            return None
+        found = set()
+        for small in _divisors(abs(gap)):
+            large = gap // small
+            for u, v in ((small, large), (-small, -large)):
+                if (u + v) % 2 or (v - u) % (4 * root):
+                    continue
+                top = (u + v) // 2 - linear
+                if top > 0 and top % (2 * root * root) == 0:
+                    found.add(top // (2 * root * root))
+        return sum(found) if len(found) >= 2 else None
+
+
+class CoprimeSums(Generator):
+    """Sums over the integers that share no factor with a number."""
+
+    name = "coprime_sums"
+    area = AREA
+    steps = (
+        "find the primes of the modulus",
+        "write the sum over coprime integers by inclusion and exclusion over those primes",
+        "evaluate the sums of multiples (of squares of multiples) and reduce",
+    )
+
+    def draw(self, rng: Rng, level: str) -> Params:
+        count = {"easy": 2, "medium": 3, "hard": 3}[level]
+        primes = rng.sample(PRIMES[: count + 3], count)
+        modulus = math.prod(p ** rng.integer(1, 2 if p < 5 else 1) for p in primes)
+        bound = rng.integer(40, 75) if level == "easy" else rng.integer(150, 900)
+        return {"modulus": modulus, "bound": bound, "power": 2 if level == "hard" else 1, "reduce": level != "easy"}
+
+    def statement(self, params: Params) -> str:
+        modulus, bound = params["modulus"], params["bound"]
+        ask = "Find the remainder when $S$ is divided by $1000$." if params["reduce"] else "Find $S$."
+        if params["wording"] == 0:
+            term = "the squares of " if params["power"] == 2 else ""
+            return (
+                f"Let $S$ be the sum of {term}all positive integers that do not exceed ${bound}$ and are relatively "
+                f"prime to ${modulus}$. {ask}"
+            )
+        term = "n^2" if params["power"] == 2 else "n"
+        return (
+            f"On a list of the integers from $1$ to ${bound}$, every integer that has a common factor greater than "
+            f"$1$ with ${modulus}$ is crossed out. Let $S$ be the sum of ${term}$ over the integers $n$ that remain. "
+            f"{ask}"
+        )
+
+    def answer(self, params: Params) -> int:
+        primes = list(_factor(params["modulus"]))
+        total = 0
+        for size in range(len(primes) + 1):
+            for chosen in combinations(primes, size):
+                step = math.prod(chosen)
+                k = params["bound"] // step
+                sums = step * k * (k + 1) // 2
+                if params["power"] == 2:
+                    sums = step * step * k * (k + 1) * (2 * k + 1) // 6
+                total += (-1) ** size * sums
+        return total % 1000 if params["reduce"] else total
+
+
+GENERATORS: tuple[Generator, ...] = (
+    ResidueConditions(),
+    DivisorFilter(),
+    RemainderCycle(),
+    DigitSums(),
+    FactorialPower(),
+    LcmTuples(),
+    ShiftedDivisor(),
+    SquareValues(),
+    CoprimeSums(),
+)
