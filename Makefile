@@ -33,7 +33,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Type checkers and import-linter want the package's folders under one name.
+# The type checker wants the package's folders under one name.
 .types/rlvr:
 	mkdir -p $@
 	for f in rlvr/*; do ln -sfn ../../$$f $@/; done
@@ -43,7 +43,7 @@ types: $(VENV)/.dev .types/rlvr
 	$(BIN)/mypy -p rlvr
 
 imports: $(VENV)/.dev
-	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/project/test_imports.py
 
 check: lint types imports test ## Everything that must pass before a commit
 
@@ -54,4 +54,4 @@ peers: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.peers.install
 
 clean:
-	rm -rf .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,12 +5,12 @@ smaller; a division with a remainder is an action too, which is spent and ends t
 """
 
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 
 Numbers = tuple[int, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def successors(numbers: Numbers) -> tuple[Numbers | None, ...]:
     after: list[Numbers | None] = []
     for i in range(len(numbers)):
@@ -49,7 +49,7 @@ def operations_to_solve(numbers: Numbers, order: str) -> int:
             return count
 
 
-@lru_cache(maxsize=None)
+@cache
 def sequences(numbers: tuple[Fraction | int, ...], division: str) -> tuple[int, int]:
     """Count complete sequences of legal operations: those that end at 24, and all."""
     if len(numbers) == 1:

@@ -20,7 +20,7 @@ from rlvr.tasks.game24.puzzles import (
 from rlvr.tasks.game24.text import Game24TextRules, TextState
 
 sys.path.insert(0, str(Path(__file__).parent))
-from reference_search import operations_to_solve, sequences  # noqa: E402
+from reference_search import operations_to_solve, sequences
 
 FRACTION_ONLY = {
     (1, 5, 5, 5), (3, 3, 7, 7), (4, 4, 7, 7), (2, 2, 11, 11), (2, 2, 13, 13), (5, 7, 7, 11), (2, 7, 7, 10),
