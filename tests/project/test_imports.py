@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "cli": {"integrations", "leaderboard", "trainers", "agents", "envs", "tasks"},
 }
 FORBIDDEN = {
-    "tasks": {"gymnasium", "torch", "transformers", "rich", "typer", "httpx"},
+    "tasks": {"gymnasium", "torch", "transformers", "rich", "typer"},
     "envs": {"torch", "transformers"},
     "leaderboard": {"torch", "transformers"},
 }
