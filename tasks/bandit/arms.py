@@ -5,7 +5,7 @@ Built once a task and shared by all of its states, so that a pull costs the same
 
 from typing import NamedTuple
 
-from .streams import CounterStream, NumpyStream, Stream
+from .streams import counter_draws, numpy_draws
 from .task import BanditTask
 
 REWARD_DIGITS = 3
@@ -50,9 +50,7 @@ class Bandit:
         self.by_chance = tuple([Pull(arm, True) for arm in range(len(task.names))])
         self._gaussian = task.distribution == "gaussian"
         self._recorded = task.stream == "numpy"
-        self._stream: Stream = (
-            NumpyStream(task.key, normal=self._gaussian) if self._recorded else CounterStream(task.key)
-        )
+        self._draws = (numpy_draws if self._recorded else counter_draws)(task.key, normal=self._gaussian)
         self._openings = tuple([f"{name}: reward " for name in task.names])
 
     def __eq__(self, other: object) -> bool:
@@ -64,8 +62,8 @@ class Bandit:
     def reward(self, arm: int, index: int) -> float:
         """Return the reward of pulling an arm as pull number `index`."""
         if not self._gaussian:
-            return 1.0 if self._stream.uniform(index) < self.means[arm] else 0.0
-        reward = self.means[arm] + self.deviation * self._stream.normal(index)
+            return 1.0 if self._draws[index] < self.means[arm] else 0.0
+        reward = self.means[arm] + self.deviation * self._draws[index]
         return reward if self._recorded else round(reward, REWARD_DIGITS)
 
     def message(self, arm: int, reward: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..rng import Rng
+from .streams import normal_quantile
 
 UCB_ALPHA = 0.5
 
@@ -150,8 +151,8 @@ class Oracle(Learner):
 
 
 def normal(rng: Rng) -> float:
-    """Return a standard normal draw (Box and Muller 1958)."""
-    return math.sqrt(-2.0 * math.log1p(-rng.random())) * math.cos(2.0 * math.pi * rng.random())
+    """Return a standard normal draw."""
+    return normal_quantile(rng.random())
 
 
 def gamma(rng: Rng, shape: float) -> float:

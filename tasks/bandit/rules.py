@@ -118,14 +118,10 @@ class BanditRules(Rules[BanditTask, Played, Pull]):
         reward = bandit.reward(arm, pulls)
         gap = bandit.gaps[arm]
         pulls += 1
-        after = Played(
-            bandit,
-            (*counts[:arm], counts[arm] + 1, *counts[arm + 1 :]),
-            (*sums[:arm], sums[arm] + reward, *sums[arm + 1 :]),
-            pulls,
-            regret + gap,
-            action,
-        )
+        new_counts, new_sums = list(counts), list(sums)
+        new_counts[arm] += 1
+        new_sums[arm] += reward
+        after = Played(bandit, tuple(new_counts), tuple(new_sums), pulls, regret + gap, action)
         message = bandit.message(arm, reward)
         if self.rewards_regret:
             reward = -gap

@@ -1,64 +1,67 @@
 """Where the randomness of rewards comes from: draw number i, whatever was pulled before.
 
 Each pull takes one draw, and the arm only decides what becomes of it (a threshold, or a shift and a scale). So the
-draws do not depend on the order of pulls, and a state needs no more than the number of draws taken.
+draws do not depend on the order of pulls, and a state needs no more than the number of pulls made.
 """
 
-import math
 import threading
-from typing import Protocol
+from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 
-from ..rng import counter_uniform
+from ..rng import GOLDEN_GAMMA, MASK64
+
+_BLOCK = 64
+_LEAST = 2.0**-54
+_MOST = 1.0 - 2.0**-53
+_quantile = NormalDist().inv_cdf
 
 
-class Stream(Protocol):
-    """Independent draws by number, from 0."""
-
-    def uniform(self, index: int) -> float:
-        """Return a uniform draw in [0, 1)."""
-
-    def normal(self, index: int) -> float:
-        """Return a standard normal draw."""
+def normal_quantile(uniform: float) -> float:
+    """Return the standard normal number below which a share of `uniform`, in [0, 1), of all lie; always finite."""
+    return _quantile(min(uniform + _LEAST, _MOST))
 
 
-class CounterStream:
-    """Draws computed from (key, index) alone; nothing is kept."""
-
-    def __init__(self, key: int) -> None:
-        self.key = key
-
-    def uniform(self, index: int) -> float:
-        """Return a uniform draw in [0, 1)."""
-        return counter_uniform(self.key, index)
-
-    def normal(self, index: int) -> float:
-        """Return a standard normal draw from two uniform ones (Box and Muller 1958)."""
-        radius = math.sqrt(-2.0 * math.log1p(-counter_uniform(self.key, 2 * index)))
-        return radius * math.cos(2.0 * math.pi * counter_uniform(self.key, 2 * index + 1))
+def counter_uniforms(key: int, start: int, count: int) -> list[float]:
+    """Return `rng.counter_uniform(key, i)` for `count` counters from `start`, computed together."""
+    first = (key + (start + 1) * GOLDEN_GAMMA) & MASK64
+    value = np.uint64(first) + np.arange(count, dtype=np.uint64) * np.uint64(GOLDEN_GAMMA)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    value ^= value >> np.uint64(31)
+    return ((value >> np.uint64(11)) * 2.0**-53).tolist()
 
 
-class NumpyStream:
-    """The draws of `numpy.random.default_rng(seed)`, as a program that takes one of them a pull sees them.
+class Draws:
+    """A list of draws that grows when a later one is asked for; all states of a task share it."""
 
-    Drawn in blocks when first needed and kept, so that every state of a task shares them. One object serves either
-    uniform or normal draws, because numpy's generator is consumed by both.
-    """
-
-    def __init__(self, seed: int, *, normal: bool) -> None:
-        generator = np.random.default_rng(seed)
-        self._draw = generator.standard_normal if normal else generator.random
+    def __init__(self, draw: Callable[[int, int], list[float]]) -> None:
+        self._draw = draw
         self._values: list[float] = []
         self._lock = threading.Lock()
 
-    def _value(self, index: int) -> float:
-        values = self._values
-        if index >= len(values):
+    def __getitem__(self, index: int) -> float:
+        try:
+            return self._values[index]
+        except IndexError:
             with self._lock:
+                values = self._values
                 while index >= len(values):
-                    values.extend(self._draw(max(64, len(values))).tolist())
-        return values[index]
+                    values.extend(self._draw(len(values), max(_BLOCK, len(values))))
+            return values[index]
 
-    uniform = _value
-    normal = _value
+
+def counter_draws(key: int, *, normal: bool) -> Draws:
+    """Return draws made from a hash of (key, number): uniform ones, or their normal quantiles."""
+    if not normal:
+        return Draws(lambda start, count: counter_uniforms(key, start, count))
+    return Draws(lambda start, count: [normal_quantile(u) for u in counter_uniforms(key, start, count)])
+
+
+def numpy_draws(seed: int, *, normal: bool) -> Draws:
+    """Return the draws of `numpy.random.default_rng(seed)`, as a program that takes one of them a pull sees them."""
+    generator = np.random.default_rng(seed)
+    if normal:
+        return Draws(lambda start, count: generator.standard_normal(count).tolist())
+    return Draws(lambda start, count: generator.random(count).tolist())
