@@ -166,6 +166,11 @@ class Generation(_Record):
     conversation: int = 0
     parent: int | None = None
     """The generation whose conversation this one continues or forks from."""
+    kept: int = 0
+    """How many messages of the parent's conversation (its prompt, then its reply) stand before
+    `request.messages`, so that a long conversation is written once; `Episode.prompt` puts them together."""
+    kept_tokens: int = 0
+    """The same for token ids: before `request.token_ids` and `completion.prompt_token_ids`."""
     request: Request
     completion: Completion
     spans: tuple[Span, ...] = ()
@@ -317,3 +322,46 @@ class Episode(_Record):
     data: dict[str, str] = {}
     """Fingerprints (sha256) of the data sets used."""
     timing: dict[str, Any] = {}
+
+    def prompt(self, generation: int) -> tuple[Message, ...]:
+        """Return all messages that a generation answered, those shared with earlier ones included."""
+        pieces: list[tuple[Message, ...]] = []
+        asked, needed = self.generations[generation], None
+        while True:
+            own = asked.request.messages or ()
+            pieces.append(own if needed is None else own[: max(0, needed - asked.kept)])
+            wanted = asked.kept if needed is None else min(asked.kept, needed)
+            if asked.parent is None or not wanted:
+                break
+            asked, needed = self.generations[asked.parent], wanted
+            length = asked.kept + len(asked.request.messages or ())
+            if needed > length:
+                pieces.append((reply_message(asked.completion),))
+                needed = length
+        return tuple(message for piece in reversed(pieces) for message in piece)
+
+    def prompt_token_ids(self, generation: int) -> tuple[int, ...]:
+        """Return all token ids that a generation answered; empty where the back end gave none."""
+        pieces: list[tuple[int, ...]] = []
+        asked, needed = self.generations[generation], None
+        while True:
+            own = _own_token_ids(asked)
+            pieces.append(own if needed is None else own[: max(0, needed - asked.kept_tokens)])
+            wanted = asked.kept_tokens if needed is None else min(asked.kept_tokens, needed)
+            if asked.parent is None or not wanted:
+                break
+            asked, needed = self.generations[asked.parent], wanted
+            length = asked.kept_tokens + len(_own_token_ids(asked))
+            if needed > length:
+                pieces.append((asked.completion.token_ids or ())[: needed - length])
+                needed = length
+        return tuple(token for piece in reversed(pieces) for token in piece)
+
+
+def _own_token_ids(asked: Generation) -> tuple[int, ...]:
+    return asked.completion.prompt_token_ids or asked.request.token_ids or ()
+
+
+def reply_message(completion: Completion) -> Message:
+    """Return what a policy answered as the next message of its conversation."""
+    return Message(role="assistant", content=completion.text, tool_calls=completion.tool_calls)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..tasks.actions import accepted, action_grammar, json_schema, tool_definitions
 from ..tasks.errors import EpisodeOver, UserError
-from ..tasks.rng import derive_seed
+from ..tasks.rng import Rng, derive_seed
 from ..tasks.rules import Invalid, Rules, StopReason
 from ..tasks.task import DataSource, Split, Task, TaskSource
 from .spaces import UnicodeText
@@ -363,6 +363,11 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         """Return the legal actions where they are finitely many, else None."""
         self._current_task()
         return self.rules.legal_actions(self._state)
+
+    def random_action(self, rng: Rng) -> str:
+        """Return a legal action, uniformly; where they are infinitely many, a random text of the right form."""
+        self._current_task()
+        return self.rules.random_action(self._state, rng)
 
     def expert_action(self) -> str | None:
         """Return the expert's next action, or None where the task cannot be solved any more. Privileged."""

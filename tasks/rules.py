@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from .actions import ActionSpec
+from .rng import Rng
 from .task import TaskT
 
 StateT = TypeVar("StateT")
@@ -125,6 +126,11 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
     def legal_actions(self, state: StateT) -> tuple[str, ...] | None:
         """Return the texts of the legal actions where they are finitely many, else None."""
         return None
+
+    def random_action(self, state: StateT, rng: Rng) -> str:
+        """Return a legal action, uniformly; where they are infinitely many, a random text of the right form."""
+        legal = self.legal_actions(state)
+        return rng.choice(legal) if legal else rng.choice(self.actions).example
 
     def observation_key(self, state: StateT) -> str:
         """Return the identity of what is seen; differs from `key` only where the view is partial."""

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ..actions import ActionSpec, Param
+from ..rng import Rng
 from ..rules import Invalid, Rules, StopReason, Transition
 from .arithmetic import Expression, ExpressionError, find_expression, parse_expression
 from .task import CountdownTask, Game24Task, NumbersTask
@@ -90,6 +91,15 @@ class ExpressionRules(Rules[NumbersTaskT, TextState, Expression]):
     def key(self, state: TextState) -> str:
         """Return whether it was answered, and with which value."""
         return "open" if state.answer is None else f"answered {state.answer} {state.correct}"
+
+    def random_action(self, state: TextState, rng: Rng) -> str:
+        """Return a random expression over all the numbers: a random order, operations and parentheses."""
+        parts = [str(number) for number in state.numbers]
+        while len(parts) > 1:
+            a, b = rng.sample(range(len(parts)), 2)
+            joined = f"({parts[a]} {rng.choice('+-*/')} {parts[b]})"
+            parts = [part for i, part in enumerate(parts) if i not in (a, b)] + [joined]
+        return parts[0].removeprefix("(").removesuffix(")") if len(state.numbers) > 1 else parts[0]
 
     def score(self, state: TextState) -> float:
         """Return 1 for a correct expression, else 0."""

@@ -1,0 +1,128 @@
+"""Agents: who plays. An agent drives a session; a reactive one only says what it would play next."""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from ..tasks.config import Config, read_config
+from ..tasks.errors import UnknownName, UserError
+from .policies.policy import Capability, Policy
+from .session import Session
+from .types import Generation
+
+
+class AgentConfig(Config):
+    """Settings of an agent; subclasses add fields."""
+
+
+ConfigT = TypeVar("ConfigT", bound=AgentConfig)
+
+
+class Agent(ABC, Generic[ConfigT]):
+    """Plays one episode. Made anew for every episode, so it may keep what it likes in itself.
+
+    Args:
+        config: Its settings.
+        policy: The model behind it, shared with all other episodes; None where it needs none.
+    """
+
+    name: ClassVar[str]
+    config_type: type[ConfigT]
+    needs_policy: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.TEXT})
+    """What the policy must be able to do."""
+
+    def __init__(self, config: ConfigT, policy: Policy | None = None) -> None:
+        self.config = config
+        self._policy = policy
+
+    @property
+    def policy(self) -> Policy:
+        """The model behind the agent."""
+        if self._policy is None:
+            raise UserError(f"The agent {self.name} needs a policy, such as --policy scripted.")
+        return self._policy
+
+    @abstractmethod
+    async def run(self, session: Session) -> None:
+        """Play: reset, step, ask, snapshot, restore, submit.
+
+        What is not submitted explicitly is submitted as it stands when this returns. `BudgetExhausted` may be
+        left to the caller, or caught to restore and submit the best state so far.
+        """
+
+
+class Decision(NamedTuple):
+    """What a reactive agent plays, and where it came from."""
+
+    action: str
+    generation: Generation | None = None
+    extraction: str | None = None
+
+
+class ReactiveAgent(Agent[ConfigT]):
+    """An agent that looks and acts, step after step, until the environment ends the episode."""
+
+    session: Session
+
+    @abstractmethod
+    async def act(self, observation: str, info: dict[str, Any]) -> Decision | str | None:
+        """Return the next action, or None to hand in the state as it is; `self.session` is there for asking."""
+
+    async def run(self, session: Session) -> None:
+        """Reset, then act until it is over."""
+        self.session = session
+        observation, info = await session.reset()
+        while not session.over:
+            decision = await self.act(observation, info)
+            if decision is None:
+                break
+            if isinstance(decision, str):
+                decision = Decision(decision)
+            observation, _, _, _, info = await session.step(
+                decision.action, generation=decision.generation, extraction=decision.extraction
+            )
+
+
+class AgentRow(NamedTuple):
+    """One agent of the table."""
+
+    name: str
+    entry: str
+    """Module and class below `rlvr.agents`."""
+    needs_policy: bool
+    privileged: bool
+    """Whether it uses what only experts may; its records are never ranked."""
+    summary: str
+
+
+AGENTS: tuple[AgentRow, ...] = (
+    AgentRow("random", "random:RandomAgent", False, False, "Legal actions, or texts of the right form, uniformly."),
+    AgentRow("expert", "expert:ExpertAgent", False, True, "The environment's exact or best known expert."),
+    AgentRow("direct", "direct:DirectAgent", True, False, "Asks the policy for the next action and plays it."),
+)  # fmt: skip
+
+
+def find_agent(name: str) -> AgentRow:
+    """Return the row of an agent; an unknown name is an error that names the nearest."""
+    for row in AGENTS:
+        if row.name == name:
+            return row
+    raise UnknownName("agent", name, (row.name for row in AGENTS))
+
+
+def agent_class(name: str) -> type[Agent[Any]]:
+    """Return the class of an agent."""
+    row = find_agent(name)
+    module, _, attribute = row.entry.partition(":")
+    found: type[Agent[Any]] = getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
+    return found
+
+
+def agent_config(kind: type[Agent[Any]], settings: Mapping[str, Any] | AgentConfig | None) -> AgentConfig:
+    """Return an agent's settings, checked; an unknown key is an error that names the nearest."""
+    if isinstance(settings, kind.config_type):
+        return settings
+    config: AgentConfig = read_config(kind.config_type, dict(settings or {}), f"The agent {kind.name}")
+    return config

@@ -1,0 +1,168 @@
+"""The one interface to language models, and the factory that makes them from their names."""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence, Set
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple
+
+from ...tasks.errors import UnknownName, UserError
+from ..types import Completion, Request
+
+
+class Capability(StrEnum):
+    """What a back end can do beyond answering; a strategy names what it needs."""
+
+    TEXT = "text"
+    """Messages in, text out."""
+    N = "n"
+    """Many completions of one prompt for the price of reading it once."""
+    SEED = "seed"
+    """The same request with the same seed gets the same completion."""
+    STOP = "stop"
+    """Stop strings end a completion."""
+    PREFILL = "prefill"
+    """A last assistant message is continued instead of answered."""
+    LOGPROBS = "logprobs"
+    """Log-probabilities of the sampled tokens, under the sampling distribution."""
+    TOPK_LOGPROBS = "topk_logprobs"
+    """Log-probabilities of the likeliest tokens at every position."""
+    TOKEN_IDS = "token_ids"
+    """Token ids in, token ids out."""
+    FORK = "fork"
+    """A decoding state can be copied and pruned."""
+    HIDDEN = "hidden"
+    """Hidden states can be read."""
+    EMBEDS_IN = "embeds_in"
+    """Embeddings are taken in place of tokens."""
+    STEER = "steer"
+    """Vectors can be added to hidden states."""
+    TRAIN = "train"
+    """Gradients flow; the weights can be changed."""
+
+
+class PolicyError(RuntimeError):
+    """A call failed for good; the episode ends with `policy_error`, the others go on."""
+
+
+class Policy(ABC):
+    """Something that answers requests.
+
+    A policy is shared by all episodes of a run: `generate` is called many times at once, and batching or limiting
+    those calls is the policy's own business. What it answers to a request may depend on the request alone (its
+    prompt, sampling parameters and seed), never on the order of the calls.
+    """
+
+    name: str
+    """The name that `make_policy` reads, as it stands in records. Never holds a secret."""
+    capabilities: frozenset[Capability] = frozenset({Capability.TEXT})
+    wants_choices: ClassVar[bool] = False
+    """Whether `Request.choices` should be filled in with what could be played (test doubles)."""
+    wants_reference: ClassVar[bool] = False
+    """Whether `Request.reference` should be filled in with the expert's action (test doubles; flagged)."""
+    template: str | None = None
+    """The chat template's fingerprint, where the policy owns one."""
+
+    @abstractmethod
+    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer each request, in order.
+
+        Raises:
+            PolicyError: A call failed for good.
+            UserError: It can never work (a wrong key, a model that is not there).
+        """
+
+    async def start(self) -> None:  # noqa: B027 (most have nothing to do)
+        """Get ready to answer; called once before the first request.
+
+        Raises:
+            UserError: It cannot be used at all (a server that is not there); the message says what to do.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027 (most have nothing to do)
+        """Give back what it holds."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what, besides its name, its answers depend on; kept in the run's configuration. No secrets."""
+        return {}
+
+    def count_prompt_tokens(self, request: Request) -> int | None:
+        """Return how many tokens a request's prompt has, or None where only the answer tells."""
+        return None
+
+    def require(self, needed: Set[Capability], purpose: str) -> None:
+        """Refuse politely unless all capabilities are there.
+
+        Raises:
+            MissingCapability: It lacks one; the message names back ends that have it.
+        """
+        lacking = [capability for capability in Capability if capability in needed - self.capabilities]
+        if lacking:
+            raise MissingCapability(self.name, lacking, purpose)
+
+
+class Backend(NamedTuple):
+    """One kind of policy."""
+
+    prefix: str
+    """What a policy's name begins with, up to the first colon."""
+    entry: str
+    """Module and class method below `rlvr.agents.policies`, called with the rest of the name."""
+    form: str
+    """How the whole name is written."""
+    summary: str
+    capabilities: frozenset[Capability]
+
+
+_TEXT = frozenset({Capability.TEXT, Capability.SEED, Capability.STOP})
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend(
+        "scripted", "scripted:ScriptedPolicy.from_name", "scripted[:FILE]",
+        "Replies from a YAML, JSON or JSON-lines file; without one, a fixed habit.", _TEXT,
+    ),
+    Backend("random", "doubles:RandomPolicy.from_name", "random", "One of the possible actions, uniformly.", _TEXT),
+    Backend("expert", "doubles:ExpertPolicy.from_name", "expert", "What the environment's expert would do.", _TEXT),
+    Backend(
+        "oracle", "doubles:OraclePolicy.from_name", "oracle:Q",
+        "The expert's action with probability Q, else one of the possible actions.", _TEXT,
+    ),
+    Backend(
+        "openai", "openai:OpenAIPolicy.from_name", "openai:URL#MODEL",
+        "A model behind any OpenAI-compatible server, such as openai:http://localhost:8000/v1#qwen3.",
+        frozenset({*_TEXT, Capability.LOGPROBS, Capability.TOPK_LOGPROBS}),
+    ),
+)  # fmt: skip
+
+
+class MissingCapability(UserError):
+    """A strategy needs what a back end lacks; the message names back ends that have it."""
+
+    def __init__(self, policy: str, lacking: Sequence[Capability], purpose: str) -> None:
+        self.lacking = tuple(lacking)
+        having = [backend.form for backend in BACKENDS if set(lacking) <= backend.capabilities]
+        hint = f"use {' or '.join(having)}" if having else "no back end of this version has that"
+        super().__init__(f"{purpose} needs {', '.join(lacking)}, which the policy {policy} lacks; {hint}.")
+
+
+def make_policy(name: str, **options: Any) -> Policy:
+    """Make the policy of a name: `scripted:FILE`, `random`, `expert`, `openai:URL#MODEL`, ... (see `BACKENDS`).
+
+    Args:
+        name: A back end, and after a colon what it is to load.
+        **options: Settings of the back end (retries, rate limits; see its class).
+
+    Raises:
+        UnknownName: There is no such back end; the message names the nearest.
+        UserError: The rest of the name, or an option, is not what the back end takes.
+    """
+    prefix, _, rest = name.partition(":")
+    for backend in BACKENDS:
+        if backend.prefix == prefix:
+            module, _, path = backend.entry.partition(":")
+            maker: Any = importlib.import_module(f"{__package__}.{module}")
+            for attribute in path.split("."):
+                maker = getattr(maker, attribute)
+            policy: Policy = maker(rest, **options)
+            return policy
+    raise UnknownName("policy", prefix, (backend.prefix for backend in BACKENDS))
