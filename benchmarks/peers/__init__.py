@@ -1,0 +1,1 @@
+"""Peers from PyPI, in a virtual environment of their own (`make peers`)."""
