@@ -26,6 +26,10 @@ class EnvRow(NamedTuple):
     """The data set it needs, or None."""
     blocking: bool = False
     thread_safe: bool = True
+    floor: float = 0.0
+    """The mean score that policies which do not solve the task may reach (constant, echo, empty, spam, hedging)."""
+    expert_score: float = 1.0
+    """The mean score that the expert reaches at least; 1.0 means that it solves every task."""
 
     @property
     def id(self) -> str:
