@@ -72,6 +72,61 @@ ENVS: tuple[EnvRow, ...] = (
         ),
         "300 or 1000", (float("-inf"), float("inf")),
     ),
+    EnvRow(
+        "aime-v0", "math", "math:AimeEnv",
+        "Solve an original competition problem whose answer is an integer from 0 to 999.",
+        ("easy", "medium", "hard"), "1", (0.0, 1.0), blocking=True, floor=0.03,
+    ),
+    EnvRow(
+        "arithmetic-v0", "math", "math:ArithmeticEnv",
+        "Evaluate an arithmetic expression exactly.",
+        ("easy", "medium", "hard", "expert"), "1", (0.0, 1.0), blocking=True, floor=0.03,
+    ),
+    EnvRow(
+        "aime2024-v0", "math", "math:MathDataEnv",
+        "Solve a problem of AIME 2024.",
+        (), "1", (0.0, 1.0), {"dataset": "aime2024"}, data="aime2024", blocking=True, floor=0.1,
+    ),
+    EnvRow(
+        "aime2025-v0", "math", "math:MathDataEnv",
+        "Solve a problem of AIME 2025.",
+        (), "1", (0.0, 1.0), {"dataset": "aime2025"}, data="aime2025", blocking=True, floor=0.1,
+    ),
+    EnvRow(
+        "aime-history-v0", "math", "math:MathDataEnv",
+        "Solve a problem of AIME 1983 to 2023.",
+        (), "1", (0.0, 1.0), {"dataset": "aime-history"}, data="aime-history", blocking=True, floor=0.03,
+    ),
+    EnvRow(
+        "amc23-v0", "math", "math:MathDataEnv",
+        "Solve a problem of AMC 2023.",
+        (), "1", (0.0, 1.0), {"dataset": "amc23"}, data="amc23", blocking=True, floor=0.1,
+    ),
+    EnvRow(
+        "math500-v0", "math", "math:MathDataEnv",
+        "Solve a problem of MATH-500.",
+        (), "1", (0.0, 1.0), {"dataset": "math500"}, data="math500", blocking=True, floor=0.05,
+    ),
+    EnvRow(
+        "math-v0", "math", "math:MathDataEnv",
+        "Solve a problem of MATH.",
+        (), "1", (0.0, 1.0), {"dataset": "math"}, data="math", blocking=True, floor=0.05,
+    ),
+    EnvRow(
+        "gsm8k-v0", "math", "math:MathDataEnv",
+        "Solve a grade-school word problem of GSM8K.",
+        (), "1", (0.0, 1.0), {"dataset": "gsm8k"}, data="gsm8k", blocking=True, floor=0.03,
+    ),
+    EnvRow(
+        "minerva-v0", "math", "math:MathDataEnv",
+        "Solve an undergraduate science problem of Minerva Math.",
+        (), "1", (0.0, 1.0), {"dataset": "minerva"}, data="minerva", blocking=True, floor=0.05,
+    ),
+    EnvRow(
+        "olympiadbench-v0", "math", "math:MathDataEnv",
+        "Solve an olympiad problem of OlympiadBench.",
+        (), "1", (0.0, 1.0), {"dataset": "olympiadbench"}, data="olympiadbench", blocking=True, floor=0.05,
+    ),
 )  # fmt: skip
 
 

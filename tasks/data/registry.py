@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import MalformedData, MissingData, UserError
 from .files import find_files, fingerprint
@@ -162,12 +162,21 @@ def listing() -> list[Listed]:
 
 
 def _listed(entry: DataSet, found: Registered | None) -> Listed:
-    fixed: tuple[Any, ...] = (entry.name, entry.family, entry.title)
     if found is None:
-        return Listed(*fixed, "absent", None, None, None, None, entry.remedy)
+        return Listed(entry.name, entry.family, entry.title, "absent", None, None, None, None, entry.remedy)
     try:
         now = fingerprint(file.path for file in find_files(entry, found.path))
         status = "registered" if now == found.sha256 else "changed"
     except MissingData:
         status = "gone"
-    return Listed(*fixed, status, found.path, found.sha256, found.rows, found.source, entry.remedy)
+    return Listed(
+        entry.name,
+        entry.family,
+        entry.title,
+        status,
+        found.path,
+        found.sha256,
+        found.rows,
+        found.source,
+        entry.remedy,
+    )

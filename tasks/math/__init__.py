@@ -1,1 +1,1 @@
-"""Mathematics: generated and real problem sets, answered in one turn and verified."""
+"""Mathematics: original problems in AIME's format, arithmetic, and the published data sets, judged by the verifier."""
