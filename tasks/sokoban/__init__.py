@@ -1,1 +1,1 @@
-"""Sokoban: rules, generator and solver."""
+"""Sokoban: levels, generator, solver and rules."""
