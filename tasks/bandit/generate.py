@@ -66,7 +66,7 @@ class BanditSource(GeneratedSource[BanditTask]):
     def generate(self, rng: Rng, difficulty: str) -> BanditTask:
         """Return one bandit of the level, of any split."""
         level = LEVELS[difficulty]
-        scenario = self.scenario or rng.choice(SCENARIOS)
+        scenario: Scenario = rng.choice(SCENARIOS) if self.scenario is None else self.scenario
         if level.distribution == "bernoulli":
             means = [round(0.5 - level.spread / 2, MEAN_DIGITS)] * level.arms
             means[rng.below(level.arms)] = round(0.5 + level.spread / 2, MEAN_DIGITS)

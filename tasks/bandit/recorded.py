@@ -77,7 +77,7 @@ def _read_bandit(row: dict[str, Any], file: DataFile, line: int, prefix: str, ho
             scenario=scenario,
             distribution=distribution,
             names=require(row, "action_names", list, path, line),
-            means=means,
+            means=tuple(means),
             deviation=deviation,
             horizon=horizon or require(row, "horizon", int, path, line),
             stream="numpy",

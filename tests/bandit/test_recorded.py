@@ -146,8 +146,10 @@ GAUSSIAN = {"distribution": "gaussian", "arm_params": [[0.5, 1.0], [1.0, 1.0]]}
 
 def test_a_row_of_ones_own_needs_no_more_than_the_arms(tmp_path):
     path = tmp_path / "mine.jsonl"
-    path.write_text(json.dumps(GOOD) + "\n" + json.dumps(GOOD | GAUSSIAN) + "\n")
-    first, second = load_bandits(path).tasks
+    traced = GOOD | {"ucb_alpha0.5_trace": {"reset_seed": 8}}
+    path.write_text("\n".join(json.dumps(row) for row in (GOOD, GOOD | GAUSSIAN, traced)))
+    first, second, third = load_bandits(path).tasks
+    assert third.key == 8
     assert (first.item, first.key, first.stream, first.difficulty) == ("1", 3, "numpy", "bernoulli-2-easy")
     assert (second.deviation, second.difficulty) == (1.0, "gaussian-2-easy")
 

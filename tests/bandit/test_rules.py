@@ -15,7 +15,7 @@ from rlvr.tasks.bandit.arms import Bandit
 from rlvr.tasks.bandit.generate import LEVELS, SCENARIOS, BanditSource
 from rlvr.tasks.bandit.rules import BanditRules
 from rlvr.tasks.bandit.scenarios import ADVICE, STORIES, draw_names
-from rlvr.tasks.bandit.streams import counter_draws, counter_uniforms, normal_quantile, numpy_draws
+from rlvr.tasks.bandit.streams import Draws, counter_draws, counter_uniforms, normal_quantile, numpy_draws
 from rlvr.tasks.bandit.task import MAX_HORIZON, BanditTask
 from rlvr.tasks.errors import UserError
 from rlvr.tasks.rng import Rng, counter_uniform
@@ -142,10 +142,10 @@ def test_arms_that_are_all_the_same_score_by_the_pulls_made():
 
 def test_success_is_half_the_regret_of_random_pulls():
     rules = BanditRules()
-    some = task(means=(0.0, 1.0, 0.5), horizon=8)  # random pulls lose 0.5 each, 4 in all
-    for blues, success in ((6, True), (5, False)):
+    some = task(means=(0.0, 1.0, 0.5), horizon=20)  # random pulls lose 0.5 each, 10 in all
+    for reds, greens, success in ((5, 0, True), (5, 1, False), (4, 2, True)):
         state = rules.initial(some)
-        for name in ["Blue"] * blues + ["Red"] * (8 - blues):
+        for name in ["Red"] * reds + ["Green"] * greens + ["Blue"] * (20 - reds - greens):
             state = rules.step(state, rules.parse(state, name)).state
         assert rules.is_success(state) is success
 
@@ -334,19 +334,18 @@ def test_draws_do_not_depend_on_the_order_in_which_they_are_asked_for(key, norma
 
 
 def test_eight_threads_see_the_same_draws():
-    shared = numpy_draws(3, normal=True)
-    expected = [numpy_draws(3, normal=True)[i] for i in range(0, 3000, 7)]
+    def slowly(start, count):
+        time.sleep(0.002)
+        return [float(i) for i in range(start, start + count)]
+
+    shared = Draws(slowly)
     seen = []
-
-    def read():
-        seen.append([shared[i] for i in range(0, 3000, 7)])
-
-    threads = [threading.Thread(target=read) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: seen.append([shared[i] for i in range(0, 500, 7)])) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == [expected] * 8
+    assert seen == [[float(i) for i in range(0, 500, 7)]] * 8
 
 
 # Tasks
