@@ -70,7 +70,7 @@ ENVS: tuple[EnvRow, ...] = (
             "bernoulli-5-easy", "bernoulli-20-easy", "bernoulli-5-hard", "bernoulli-20-hard",
             "gaussian-5-easy", "gaussian-20-easy", "gaussian-5-hard", "gaussian-20-hard",
         ),
-        "300 or 1000", (float("-inf"), float("inf")),
+        "300 or 1000", (float("-inf"), float("inf")), floor=0.2, expert_score=0.8,
     ),
     EnvRow(
         "aime-v0", "math", "math:AimeEnv",
