@@ -1,0 +1,203 @@
+"""The verdict on one extracted answer; the same code in the caller's process and in the workers."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from .compare import Comparison, Oracle, Undecided
+from .exact import check_cost, rational
+from .lexer import Unreadable, clean
+from .limits import TooLarge, check_text
+from .nodes import Decimal, Node
+from .numbers import same_number
+from .parser import parse_answer
+from .policy import VerifyPolicy
+from .verdict import VerdictStatus
+
+_THOUSANDS = re.compile(r"\d,\d{3}(?!\d)")
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+_LOCAL_BITS = 8192
+"""Exact numbers larger than this are left to a worker."""
+
+TextOracle = Callable[[str, str], bool | None]
+
+
+class Ruling(NamedTuple):
+    """Status and reason, before the times are known."""
+
+    status: VerdictStatus
+    reason: str
+
+
+class ExactOracle:
+    """Knows rational numbers of moderate size; everything else is undecided."""
+
+    def __init__(self, policy: VerifyPolicy) -> None:
+        self.policy = policy
+
+    def equal(self, gold: Node, answer: Node) -> bool:
+        """Whether both are the same rational number."""
+        if gold == answer:
+            return True
+        first, second = _local(gold), _local(answer)
+        if first is None or second is None:
+            raise Undecided
+        return same_number(first, second, self.policy)
+
+    def ratio_sign(self, gold: Node, answer: Node) -> int:
+        """Equations are left to a worker."""
+        raise Undecided
+
+    def same_region(self, gold: Node, answer: Node) -> bool:
+        """Unions of intervals are left to a worker."""
+        raise Undecided
+
+
+def _local(node: Node) -> Decimal | None:
+    if node.op != "num" and check_cost(node) > _LOCAL_BITS:
+        return None
+    return rational(node)
+
+
+def rule(
+    golds: tuple[str, ...],
+    answer: str,
+    others: tuple[str, ...],
+    policy: VerifyPolicy,
+    oracle: Oracle,
+    ask: TextOracle | None = None,
+) -> Ruling:
+    """Judges an answer.
+
+    Args:
+        golds: Accepted gold answers, any of which suffices.
+        answer: The extracted final answer.
+        others: Other statements of the same kind in the same text; they must all agree with the answer, else it hedges.
+        policy: The conventions.
+        oracle: Decides values.
+        ask: Decides texts that our grammar does not read; `None` in the caller's process.
+
+    Returns:
+        The ruling.
+
+    Raises:
+        Undecided: A stronger oracle must be asked.
+    """
+    try:
+        check_text(answer)
+    except TooLarge as error:
+        if not any(_same_text(gold, answer) for gold in golds):
+            return Ruling(VerdictStatus.UNPARSABLE, f"The answer is not read: {error}.")
+    problems: list[str] = []
+    undecided = False
+    for gold in golds:
+        try:
+            if _matches(gold, answer, policy, oracle, ask):
+                return _unanimous(answer, others, policy, oracle, ask)
+        except Undecided:
+            undecided = True
+        except Unreadable as error:
+            problems.append(f"The answer cannot be read: {error}.")
+        except TooLarge as error:
+            problems.append(f"The answer is not computed: {error}.")
+        except _BadGold as error:
+            if len(golds) == 1:
+                return Ruling(VerdictStatus.ERROR, f"The gold answer cannot be used: {error}.")
+    if undecided:
+        raise Undecided
+    if problems:
+        return Ruling(VerdictStatus.UNPARSABLE, problems[0])
+    return Ruling(VerdictStatus.WRONG, "The answer is not equal to the gold answer.")
+
+
+def _unanimous(
+    answer: str, others: tuple[str, ...], policy: VerifyPolicy, oracle: Oracle, ask: TextOracle | None
+) -> Ruling:
+    for other in others:
+        try:
+            agrees = _matches(answer, other, policy, oracle, ask)
+        except (Unreadable, TooLarge, _BadGold):
+            agrees = False
+        if not agrees:
+            return Ruling(VerdictStatus.WRONG, "The text states several different final answers.")
+    return Ruling(VerdictStatus.CORRECT, "The answer equals the gold answer.")
+
+
+class _BadGold(ValueError):
+    """The gold answer exceeds a limit."""
+
+
+def _same_text(gold: str, answer: str) -> bool:
+    return " ".join(clean(gold[:20_000]).split()) == " ".join(clean(answer[:20_000]).split()) and len(gold) < 20_000
+
+
+def _matches(gold: str, answer: str, policy: VerifyPolicy, oracle: Oracle, ask: TextOracle | None) -> bool:
+    if gold == answer or _same_text(gold, answer):
+        return True
+    if policy.time_of_day and _same_time(gold, answer):
+        return True
+    try:
+        check_text(gold)
+        gold_readings = list(_readings(gold, policy))
+        for reading in gold_readings:
+            check_cost(reading)
+    except TooLarge as error:
+        raise _BadGold(str(error)) from error
+    except Unreadable:
+        gold_readings = []
+    unreadable: Unreadable | None = None
+    try:
+        answer_readings = list(_readings(answer, policy))
+    except Unreadable as error:
+        answer_readings, unreadable = [], error
+    for reading in answer_readings:
+        check_cost(reading)
+    if not gold_readings or not answer_readings:
+        return _asked(gold, answer, unreadable, ask)
+    comparison = Comparison(policy, oracle)
+    undecided = False
+    for first in gold_readings:
+        for second in answer_readings:
+            try:
+                if comparison.same(first, second):
+                    return True
+            except Undecided:
+                undecided = True
+    if undecided:
+        raise Undecided
+    return False
+
+
+def _asked(gold: str, answer: str, unreadable: Unreadable | None, ask: TextOracle | None) -> bool:
+    if ask is None:
+        raise Undecided
+    verdict = ask(clean(gold), clean(answer))
+    if verdict is None and unreadable is not None:
+        raise unreadable
+    return bool(verdict)
+
+
+def _readings(text: str, policy: VerifyPolicy) -> Iterator[Node]:
+    """The ways to read a text: as it stands, and with its commas as separators or decimal signs."""
+    try:
+        yield parse_answer(text, space_thousands=policy.space_thousands)
+    except RecursionError:
+        raise Undecided from None
+    if "," in text:
+        if _THOUSANDS.search(text) and not any(sign in text for sign in "([{"):
+            yield parse_answer(text, commas_separate=True)
+        if policy.decimal_comma:
+            replaced = _DECIMAL_COMMA.sub(".", text)
+            if replaced != text:
+                try:
+                    yield parse_answer(replaced)
+                except Unreadable:
+                    return
+
+
+def _same_time(gold: str, answer: str) -> bool:
+    first, second = _TIME.fullmatch(clean(gold)), _TIME.fullmatch(clean(answer))
+    if first is None or second is None:
+        return False
+    return [int(part or 0) for part in first.groups()] == [int(part or 0) for part in second.groups()]
