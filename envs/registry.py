@@ -54,6 +54,22 @@ ENVS: tuple[EnvRow, ...] = (
         ("3-numbers", "4-numbers", "5-numbers", "6-numbers"), "1", (0.0, 1.0),
     ),
     EnvRow(
+        "sokoban-v0", "sokoban", "sokoban:SokobanEnv",
+        "Push all boxes of a generated room onto targets.",
+        ("6x6-1", "6x6-2", "8x8-3", "10x10-4"), "4 x known solution", (-1.1, 10.9),
+    ),
+    EnvRow(
+        "boxoban-v0", "sokoban", "sokoban:SokobanEnv",
+        "Push all boxes of a Boxoban level onto targets.",
+        (), "4 x known solution, or by size", (-1.1, 10.9), {"dataset": "boxoban"}, data="boxoban",
+    ),
+    EnvRow(
+        "microban-v0", "sokoban", "sokoban:SokobanEnv",
+        "Push all boxes of a Microban level onto targets.",
+        (), "4 x known solution, or by size", (-1.1, 10.9), {"dataset": "microban"}, data="microban",
+        expert_score=0.9,
+    ),
+    EnvRow(
         "maze-v0", "maze", "maze:MazeEnv",
         "Walk through a maze to its exit, seen as a whole or only nearby.",
         ("5x5", "7x7", "10x10", "15x15", "20x20"), "2 x cells", (0.0, 1.0),

@@ -145,6 +145,25 @@ _TABLE = (
         _MATH_FIELDS,
     ),
     DataSet(
+        "boxoban",
+        "sokoban",
+        "Boxoban levels (unfiltered, medium, hard), as text or as rows",
+        # Whatever names no other split: the hard levels have none.
+        (("train", ("*train*",)), ("valid", ("*valid*",)), ("test", ("*",))),
+        (),
+        (("level",),),
+        (*ROW_SUFFIXES, ".txt", ".xsb"),
+    ),
+    DataSet(
+        "microban",
+        "sokoban",
+        "Microban levels by David W. Skinner, in XSB or as rows",
+        (("test", ("*",)),),
+        (),
+        (("level",),),
+        (*ROW_SUFFIXES, ".txt", ".xsb"),
+    ),
+    DataSet(
         "mazes",
         "maze",
         "Lattice mazes with connection lists, as maze-dataset makes them",

@@ -35,7 +35,7 @@ class Assignment:
         self.total: Callable[[int], int] = self._by_halves if len(by_goal) <= _HALVES else self._hungarian
 
     def __call__(self, boxes: int, moved: int = 0) -> int | None:
-        """Return the bound for a set of boxes, `moved` (a mask) being the one pushed last; None if it cannot be solved."""
+        """Return the bound for some boxes, `moved` (a mask) being the one pushed last; None if they are lost."""
         try:
             return self._known[boxes]
         except KeyError:
@@ -89,7 +89,6 @@ class Assignment:
         row_potential = [0] * (size + 1)
         column_potential = [0] * size
         owner = [size] * size  # the row that holds each column; `size` for none
-        total = 0
         for index, row in enumerate(rows):
             # Grow a tree of reduced costs from this row until it meets a free column, then flip the path to it.
             nearest = [cost - potential for cost, potential in zip(row, column_potential, strict=True)]
@@ -120,8 +119,7 @@ class Assignment:
                 owner[column] = owner[before[column]]
                 column = before[column]
             owner[column] = index
-        total = sum(rows[holder][column] for column, holder in enumerate(owner))
-        return total
+        return sum(rows[holder][column] for column, holder in enumerate(owner))
 
 
 @lru_cache(maxsize=64)

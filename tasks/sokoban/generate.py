@@ -261,8 +261,27 @@ def _pull_apart(rng: Rng, level: Level, estimate: Assignment, worth: int, enough
     bound, chosen, player = rng.choice(
         [(bound, index, cell) for bound, index in candidates if bound >= least for cell in bits(nodes[index].region)]
     )
-    node = nodes[chosen]
-    return Generated(Position(level, player, node.boxes), _moves(level, nodes, chosen, player), bound)
+    position = Position(level, player, nodes[chosen].boxes)
+    if any(_straight(position, shift) for shift in level.shifts):
+        return None
+    return Generated(position, _moves(level, nodes, chosen, player), bound)
+
+
+def _straight(position: Position, shift: int) -> bool:
+    """Return whether going on in one direction solves the level; such a level asks for no thought."""
+    level, player, boxes = position
+    while True:
+        front = player << shift if shift > 0 else player >> -shift
+        if front & boxes:
+            behind = front << shift if shift > 0 else front >> -shift
+            if not behind & level.floor & ~boxes:
+                return False
+            boxes ^= front | behind
+        elif not front & level.floor:
+            return False
+        player = front
+        if boxes == level.goals:
+            return True
 
 
 def _moves(level: Level, nodes: list[_Node], index: int, player: int) -> str:

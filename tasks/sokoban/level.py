@@ -62,8 +62,8 @@ class Level:
     """Walls and goals; immutable, compared by content, shared by all positions in it.
 
     Args:
-        grid: The rows, all of one length, of `#` (wall), space (floor), `.` (goal), `-` (outside) and `*` (a box on a goal
-            that is out of reach, no more than a wall).
+        grid: The rows, all of one length, of `#` (wall), space (floor), `.` (goal), `-` (outside) and `*` (a box on
+            a goal that is out of reach, no more than a wall).
 
     The floor must not touch the border; `xsb.parse` checks that.
     """
@@ -77,7 +77,7 @@ class Level:
         for row in range(1, self.height - 1):
             bit = 1 << (row - 1) * self.stride
             for cell in grid[row][1:-1]:
-                if cell == FLOOR or cell == GOAL:
+                if cell in (FLOOR, GOAL):
                     floor |= bit
                     if cell == GOAL:
                         goals |= bit

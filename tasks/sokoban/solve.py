@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 
 class Solution(NamedTuple):
-    """What `solve` found."""
+    """What a search found."""
 
     outcome: Outcome
     moves: str | None
@@ -39,20 +39,39 @@ class Solution(NamedTuple):
     """Positions expanded."""
 
 
-DEFAULT_NODES = 200_000
+DEFAULT_NODES = 300_000
+GREEDY = 2.0
+"""The heuristic's weight once the search for the fewest pushes has taken too long."""
 _CLOCK_EVERY = 256
 
 
-def solve(
-    position: Position, *, max_nodes: int = DEFAULT_NODES, weight: float = 1.0, limit_s: float | None = None
-) -> Solution:
-    """Solve a position.
+def solve(position: Position, *, max_nodes: int = DEFAULT_NODES, limit_s: float | None = None) -> Solution:
+    """Solve a position: with the fewest pushes within half of the limits, else as well as can be within the rest.
 
     Args:
         position: Where to start.
         max_nodes: The most positions to expand; the same limit gives the same result on every machine.
-        weight: How much the heuristic counts against pushes made: 1 for the fewest pushes, more to be faster.
         limit_s: Seconds of wall time after which to give up, as well; results then depend on the machine.
+
+    Returns:
+        The solution, or why there is none.
+    """
+    first = search(position, max_nodes=(max_nodes + 1) // 2, limit_s=None if limit_s is None else limit_s / 2)
+    if first.outcome in (Outcome.SOLVED, Outcome.UNSOLVABLE):
+        return first
+    rest = max_nodes - first.nodes if first.outcome is Outcome.TIME_LIMIT else max_nodes // 2
+    second = search(position, max_nodes=rest, weight=GREEDY, limit_s=None if limit_s is None else limit_s / 2)
+    return second._replace(nodes=first.nodes + second.nodes)
+
+
+def search(position: Position, *, max_nodes: int, weight: float = 1.0, limit_s: float | None = None) -> Solution:
+    """Search once.
+
+    Args:
+        position: Where to start.
+        max_nodes: The most positions to expand.
+        weight: How much the heuristic counts against pushes made: 1 for the fewest pushes, more to be faster.
+        limit_s: Seconds of wall time, as well.
 
     Returns:
         The solution, or why there is none.

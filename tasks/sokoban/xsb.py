@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import MalformedData
-from .level import FLOOR, GOAL, VOID, WALL, Level, Position, bits, flood
+from .level import FLOOR, GOAL, VOID, WALL, Level, Position, bits
 
 BOX, BOX_ON_GOAL, PLAYER, PLAYER_ON_GOAL = "$", "*", "@", "+"
 
@@ -64,19 +64,21 @@ def parse(text: str) -> Position:
     cells = [list(row.rstrip().ljust(width)) for row in rows]
     inside = _inside(cells, player)
     grid = tuple(
-        "".join(_static(symbol, (row, column) in inside) for column, symbol in enumerate(line))
-        for row, line in enumerate(cells)
+        "".join(_static(symbol, (number, column) in inside) for column, symbol in enumerate(line))
+        for number, line in enumerate(cells)
     )
     level = Level(grid)
     boxes = 0
-    for row, column in inside:
-        if cells[row][column] in (BOX, BOX_ON_GOAL):
-            boxes |= level.bit(row, column)
-    for row, line in enumerate(cells):
+    for number, line in enumerate(cells):
         for column, symbol in enumerate(line):
-            if (symbol in (BOX, GOAL)) and (row, column) not in inside:
+            if (number, column) in inside:
+                if symbol in (BOX, BOX_ON_GOAL):
+                    boxes |= level.bit(number, column)
+            elif symbol in (BOX, GOAL):
                 what = "box" if symbol == BOX else "goal"
-                raise MalformedData(f"The {what} in row {row + 1}, column {column + 1} is out of the player's reach.")
+                raise MalformedData(
+                    f"The {what} in row {number + 1}, column {column + 1} is out of the player's reach."
+                )
     if not boxes:
         raise MalformedData("The level has no box.")
     if boxes.bit_count() != level.goals.bit_count():
