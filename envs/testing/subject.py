@@ -16,7 +16,7 @@ from gymnasium.envs.registration import EnvSpec
 from ...tasks.errors import UserError
 from .process import FreshProcess, Here
 from .report import NotApplicable, Violation
-from .traces import Trace, Walk, play
+from .traces import Trace, Walk, ended, follow, play, reset_record
 
 
 class Sizes(NamedTuple):
@@ -106,7 +106,7 @@ class Subject:
         return Walk(self.seed, *names, junk=junk)
 
     def traces(self) -> list[Trace]:
-        """Return episodes to compare with: some of the default level and one of every other; played once."""
+        """Return episodes to compare with: some of the default level, one of every other, one by the expert."""
         if self._traces is None:
             env = self.bare()
             traces = [
@@ -117,8 +117,28 @@ class Subject:
                 traces.append(
                     play(env, seed, self.walk("trace", level), self.sizes.steps, options={"difficulty": level})
                 )
-            self._traces = traces
+            self._traces = [*traces, self._expert_trace(env)]
         return self._traces
+
+    def _expert_trace(self, env: Any) -> Trace:
+        """Return an episode that the expert plays.
+
+        A twin is asked for the actions first, from the start each time, so that asking cannot touch what is played.
+        """
+        twin = self.bare()
+        seed = self.seeds(1)[0]
+        actions: list[str] = []
+        while len(actions) < self.sizes.steps:
+            record, _ = reset_record(twin, seed)
+            played = [record, *follow(twin, actions)]
+            if len(played) > 1 and ended(played[-1]):
+                break
+            action = twin.expert_action()
+            if action is None:
+                break
+            actions.append(action)
+        record, _ = reset_record(env, seed)
+        return Trace(seed, {}, actions, [record, *follow(env, actions)])
 
     @staticmethod
     def difficulties(env: Any) -> tuple[str, ...]:
@@ -205,7 +225,13 @@ def _module(name: str, file: str | None) -> ModuleType:
         except ModuleNotFoundError:
             if file is None:
                 raise
-    # A module that no import path leads to (a script, a test module): load it from its file.
+            root = Path(file).parents[name.count(".")] if "." in name else None
+            if root is not None and Path(file).with_suffix("") == root.joinpath(*name.split(".")):
+                # Test modules have dotted names although no import path leads to their root.
+                sys.path.append(str(root))
+                importlib.invalidate_caches()
+                return importlib.import_module(name)
+    # A script, or a module of a folder that is on no import path: load it from its file.
     alias = "rlvr_checked_main" if name == "__main__" else name
     found = importlib.util.spec_from_file_location(alias, Path(str(file)))
     if found is None or found.loader is None:

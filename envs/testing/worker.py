@@ -37,7 +37,7 @@ class Operations:
     def __init__(self, make: Callable[..., Any]) -> None:
         self._make = make
         self._fuzzed: Any = None
-        self._fuzz_info: dict[str, Any] | None = None
+        self._fuzz_over = True
 
     def replay(self, traces: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         """Play the actions of each trace from its reset."""
@@ -60,10 +60,9 @@ class Operations:
         if self._fuzzed is None:
             self._fuzzed = self._make()
         env = self._fuzzed
-        before = self._fuzz_info
-        if before is None:
-            _, before = env.reset(seed=seed)
-        self._fuzz_info = None
+        if self._fuzz_over:
+            env.reset(seed=seed)
+        self._fuzz_over = True
         started = time.perf_counter()
         try:
             record, info = step_record(env, text)
@@ -71,16 +70,10 @@ class Operations:
             # Whatever is raised is the result here: the contract is that nothing ever is.
             return {"raised": describe(error)}
         seconds = time.perf_counter() - started
-        if not ended(record):
-            self._fuzz_info = info
+        self._fuzz_over = ended(record)
         texts = [str(part or "") for part in (record["observation"], info.get("message"), info.get("invalid"))]
         return {
             "seconds": seconds,
-            "ended": ended(record),
-            "valid": info.get("action_is_valid"),
-            "invalid": info.get("invalid"),
-            "turns": before["steps_left"] - info["steps_left"],
-            "moved": (info["state_key"], info["score"]) != (before["state_key"], before["score"]),
             "length": max(len(part) for part in texts),
             "encodable": all(_encodable(part) for part in texts),
         }
