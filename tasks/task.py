@@ -127,6 +127,7 @@ class DataSource(TaskSource[TaskT]):
         present = {task.split for task in tasks}
         self.splits = tuple(split for split in SPLITS if split in present)
         self.difficulties = tuple(dict.fromkeys(task.difficulty for task in tasks))
+        self._levels = {(task.split, task.difficulty) for task in tasks}
         self._by_item = {task.item: task for task in tasks if task.item is not None}
         self._pools: dict[tuple[Split, str | None], list[TaskT]] = {}
 
@@ -147,9 +148,14 @@ class DataSource(TaskSource[TaskT]):
         raise UnknownName(f"item in data set {self.name}", str(item), (key for key in self._by_item if key))
 
     def sample(self, seed: int, split: Split | None = None, difficulty: str | None = None) -> TaskT:
-        """Pick one task of the split (and of the difficulty, if one is named), uniformly."""
-        split = self.check_split(split)
+        """Pick one task of the split (and of the difficulty, if one is named), uniformly.
+
+        Without a split it is the first one, or the first that has the difficulty.
+        """
         level = None if difficulty is None else self.check_difficulty(difficulty)
+        if split is None and level is not None:
+            split = next(name for name in self.splits if (name, level) in self._levels)
+        split = self.check_split(split)
         pool = self._pools.get((split, level))
         if pool is None:
             pool = [task for task in self.tasks if task.split == split and level in (None, task.difficulty)]

@@ -1,7 +1,7 @@
 """Where levels come from: the generator, by seed, or files of levels."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def _shape(difficulty: str, min_pushes: int | None) -> Shape:
     return shape(rows, columns, boxes, min_pushes)
 
 
-def _task(rng: Rng, wanted: Shape, accept: Any) -> SokobanTask:
+def _task(rng: Rng, wanted: Shape, accept: Callable[[Level], bool] | None) -> SokobanTask:
     made = generate(rng, wanted, accept)
     return SokobanTask(level=dump(made.position), solution=made.moves)
 
@@ -106,8 +106,14 @@ def load_levels(name: str, data: str | Path | None = None) -> DataSource[Sokoban
         raise UnknownName("Sokoban data set", name, DATA_SETS)
     place = resolve(name, data)
     files = find_files(data_set(name), place)
+    return _load(place, files, fingerprint(file.path for file in files))
+
+
+@lru_cache(maxsize=4)
+def _load(place: Path, files: tuple[DataFile, ...], sha256: str) -> DataSource[SokobanTask]:
+    """Read the files; environments over the same data share the tasks."""
     tasks = [task for file in files for task in _read_file(file, place, len(files) > 1)]
-    return DataSource(tasks, name=place.name, fingerprint=fingerprint(file.path for file in files))
+    return DataSource(tasks, name=place.name, fingerprint=sha256)
 
 
 def _read_file(file: DataFile, place: Path, several: bool) -> Iterator[SokobanTask]:
