@@ -4,13 +4,19 @@ Task and environment seeds come from (run, entry, group), sampling seeds from (r
 from the order in which anything happens; a verifier derives them again.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..envs.core import TextEnv
 from ..tasks.errors import UserError
 from ..tasks.rng import Rng, derive_seed
+from ..tasks.suites import SuiteEntry
 from ..tasks.task import DataSource, Split
+from .lease import canonical_id
+
+DEFAULT_GROUPS = 100
+"""Tasks of a generator that are played where a plan does not say how many."""
 
 
 def env_seed(run: str, entry: str, group: int) -> int:
@@ -110,3 +116,27 @@ class Placement:
 def _item_name(source: DataSource[Any], index: int) -> int | str:
     task = source.tasks[index]
     return task.item if task.item is not None and source.find(task.item) is task else index
+
+
+def entry_specs(run: str, suite: str | None, entry: SuiteEntry, env: TextEnv[Any]) -> Iterator[EpisodeSpec]:
+    """Yield the episodes of an entry, in order.
+
+    Args:
+        run: The run's name.
+        suite: The suite's label, if it is one's.
+        entry: What is played.
+        env: An environment of the entry.
+    """
+    placement = Placement(env, split=entry.split, difficulty=entry.difficulty, run=run, entry=entry.name)
+    for group in range(entry.episodes or placement.items or DEFAULT_GROUPS):
+        for member in range(entry.members):
+            yield EpisodeSpec(
+                run=run,
+                entry=entry.name,
+                group=group,
+                member=member,
+                env_id=canonical_id(entry.env),
+                env_kwargs=entry.kwargs,
+                suite=suite,
+                options=placement.options(group),
+            )

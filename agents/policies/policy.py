@@ -130,7 +130,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "openai", "openai:OpenAIPolicy.from_name", "openai:URL#MODEL",
         "A model behind any OpenAI-compatible server, such as openai:http://localhost:8000/v1#qwen3.",
-        frozenset({*_TEXT, Capability.LOGPROBS, Capability.TOPK_LOGPROBS}),
+        frozenset({*_TEXT, Capability.LOGPROBS}),
     ),
 )  # fmt: skip
 
