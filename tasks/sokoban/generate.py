@@ -25,6 +25,7 @@ _WIDTH = 24
 """Positions kept in a layer of pulls."""
 _PATIENCE = 6
 """Layers without a farther position after which a room is done."""
+_STEPS_A_DRAW = 4
 _TURN = 90
 """Of 256: how often the random walk turns."""
 _SMALL = 24
@@ -127,41 +128,62 @@ def _attempt(
     return _pull_apart(rng, level, estimate, worth, enough)
 
 
+class _Walks(NamedTuple):
+    """What a random walk over the cells inside the walls needs, ready made for one size."""
+
+    inside: int
+    """The mask of all these cells."""
+    cells: tuple[int, ...]
+    """Each of them as a mask."""
+    neighbours: tuple[tuple[int, ...], ...]
+    """For each direction and cell, the next cell's index; at the walls the cell itself."""
+    stamps: tuple[tuple[int, ...], ...]
+    """For each cell, the floor that each brush leaves there."""
+
+
 @lru_cache(maxsize=32)
-def _brushes(rows: int, columns: int) -> tuple[int, tuple[int, ...]]:
-    """Return the mask of all cells inside the walls, and the brushes as masks."""
-    stride = columns - 1
-    inside = sum(((1 << columns - 2) - 1) << row * stride for row in range(rows - 2))
-    masks = (sum(1 << at // 3 * stride + at % 3 for at, cell in enumerate(brush) if cell == "#") for brush in _BRUSHES)
-    return inside, tuple(masks)
+def _walks(rows: int, columns: int) -> _Walks:
+    stride, height, width = columns - 1, rows - 2, columns - 2
+    inside = sum(((1 << width) - 1) << row * stride for row in range(height))
+    places = [(row, column) for row in range(height) for column in range(width)]
+    number = {place: index for index, place in enumerate(places)}
+    brushes = [
+        sum(1 << at // 3 * stride + at % 3 for at, cell in enumerate(brush) if cell == "#") for brush in _BRUSHES
+    ]
+
+    def stamp(brush: int, corner: int) -> int:
+        return (brush << corner if corner >= 0 else brush >> -corner) & inside
+
+    return _Walks(
+        inside,
+        tuple(1 << row * stride + column for row, column in places),
+        tuple(
+            tuple(number.get((row + down, column + right), number[row, column]) for row, column in places)
+            for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))
+        ),
+        tuple(tuple(stamp(brush, (row - 1) * stride + column - 1) for brush in brushes) for row, column in places),
+    )
 
 
 def _room(rng: Rng, shape: Shape) -> int:
     """Return the floor of a connected room: the trace of a random walk with 3 x 3 brushes, some cells changed."""
-    inside, brushes = _brushes(shape.rows, shape.columns)
-    stride, last_row, last_column = shape.columns - 1, shape.rows - 3, shape.columns - 3
-    draw = rng.u64()
-    row, column, direction = draw % (last_row + 1), (draw >> 16) % (last_column + 1), draw >> 32 & 3
+    inside, cells, neighbours, stamps = _walks(shape.rows, shape.columns)
     side = shape.rows + shape.columns
+    cell = rng.below(len(cells))
+    onward = neighbours[rng.below(4)]
     floor = 0
-    for _ in range(rng.integer(side * 5 // 4, side * 9 // 4)):
+    # Sixteen random bits a step: 8 for whether to turn, 2 for where to, 3 for the brush.
+    for _ in range(rng.integer(side * 3 // 8, side * 7 // 8)):
         draw = rng.u64()
-        if draw & 255 < _TURN:
-            direction = draw >> 8 & 3
-        if direction == 0:
-            row = max(row - 1, 0)
-        elif direction == 1:
-            row = min(row + 1, last_row)
-        elif direction == 2:
-            column = max(column - 1, 0)
-        else:
-            column = min(column + 1, last_column)
-        brush = brushes[draw >> 16 & 7]
-        corner = (row - 1) * stride + column - 1
-        floor |= brush << corner if corner >= 0 else brush >> -corner
+        for _ in range(_STEPS_A_DRAW):
+            if draw & 255 < _TURN:
+                onward = neighbours[draw >> 8 & 3]
+            cell = onward[cell]
+            floor |= stamps[cell][draw >> 10 & 7]
+            draw >>= 16
     # Single cells opened and closed at random make rooms differ more; in the smallest that takes more of them.
-    floor = (floor ^ _noise(rng, inside.bit_length())) & inside
-    return flood(1 << row * stride + column, floor, stride) & floor
+    floor ^= _noise(rng, inside.bit_length()) & inside
+    return flood(cells[cell], floor, shape.columns - 1) & floor
 
 
 def _noise(rng: Rng, length: int) -> int:
