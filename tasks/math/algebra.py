@@ -413,14 +413,16 @@ class LogarithmSystem(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
-        base = rng.choice((2, 3) if level != "easy" else (2, 3, 5))
+        base = rng.choice((2, 3) if level == "hard" else (2, 3, 5))
         top = 3 if base > 2 else 6
         size = 3 if level == "hard" else 2
         exponents = [rng.sample(range(1, max(top, size) + 1), size) for _ in range(size)]
+        if exponents[0] == exponents[1][::-1] or any(len(set(column)) < 2 for column in zip(*exponents, strict=True)):
+            return None  # adding or subtracting the equations would do
         unknowns = [lcm(*(row[i] for row in exponents)) * rng.integer(1, 6) for i in range(size)]
         right = [sum(Fraction(u, e) for u, e in zip(unknowns, row, strict=True)) for row in exponents]
-        weights = [1] * size if level == "easy" else [rng.integer(1, 5) for _ in range(size)]
-        if any(total.denominator != 1 for total in right) or len(set(weights)) == 1 != (level == "easy"):
+        weights = [rng.integer(2 if level == "easy" else 1, 7) for _ in range(size)]
+        if any(total.denominator != 1 for total in right) or len(set(weights)) == 1:
             return None
         if _determinant([[lcm(*row) // e for e in row] for row in exponents]) == 0:
             return None

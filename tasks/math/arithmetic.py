@@ -99,12 +99,11 @@ def _tree(rng: Rng, operations: int, level: str) -> Expression | None:
     if fractions and rng.below(4) == 0:
         result = _over(left, right)
     else:
-        sign = rng.choice("+-*/")
-        if sign == "/" and not fractions:  # without this, divisions that come out even would be rare
-            divisors = [d for d in range(2, 61) if left.value % d == 0]
-            if not left.value or not divisors:
-                return None
-            right = _number(rng.choice(divisors))
+        even = [d for d in range(2, 61) if left.value % d == 0] if right.binding == 4 and left.value else []
+        # Whole numbers are divided only by one of their divisors.
+        sign = rng.choice("+-*/" if fractions or even else "+-*")
+        if sign == "/" and not fractions:
+            right = _number(rng.choice(even))
         result = _join(left, sign, right)
     return result if _tame(result, whole=not fractions) else None
 

@@ -219,7 +219,7 @@ class BandPermutations(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
-        low, high = {"easy": (5, 6), "medium": (7, 8), "hard": (8, 10)}[level]
+        low, high = {"easy": (6, 7), "medium": (7, 9), "hard": (8, 10)}[level]
         size = rng.integer(low, high)
         down, up = rng.integer(1, 3), rng.integer(1, 3)
         if down == up == 1:
@@ -234,7 +234,7 @@ class BandPermutations(Generator):
             "size": size,
             "down": down,
             "up": up,
-            "banned": sorted(rng.sample(allowed, 2 if level == "hard" else 1)),
+            "banned": sorted(rng.sample(allowed, 2)),
         }
 
     def statement(self, params: Params) -> str:

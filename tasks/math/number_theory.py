@@ -37,13 +37,13 @@ class ResidueConditions(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
-        count = {"easy": 2, "medium": 3, "hard": 3}[level]
-        moduli = sorted(rng.sample((3, 4, 5, 7, 8, 9, 11, 13), count))
+        count, top = {"easy": (3, 6), "medium": (3, 9), "hard": (4, 9)}[level]
+        moduli = sorted(rng.sample((3, 4, 5, 7, 8, 9, 11, 13, 17)[:top], count))
         if any(math.gcd(p, q) > 1 for p, q in combinations(moduli, 2)):
             return None
         conditions = [[rng.integer(0, modulus - 1), modulus] for modulus in moduli]
         wanted = 1 if level != "hard" else rng.integer(1, 2)
-        exact = level == "hard" or (level == "easy" and rng.below(2) == 1)
+        exact = level != "easy"
         return {"bound": rng.integer(300, 1400), "conditions": conditions, "wanted": wanted, "exact": exact}
 
     def statement(self, params: Params) -> str:
@@ -142,19 +142,14 @@ class DigitSums(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params:
-        if level == "easy":
-            return {
-                "base": 10,
-                "bound": rng.integer(500, 5000),
-                "divisor": 0,
-                "total": rng.integer(6, 17),
-                "banned": -1,
-            }
-        base = rng.integer(3, 9)
-        divisor = rng.choice([m for m in (3, 4, 5, 6, 7) if (base - 1) % m])
-        bound = rng.integer(1000, 6000)
-        total = rng.integer(0, divisor - 1)
-        banned = rng.integer(0, base - 1) if level == "hard" else -1
+        if level == "hard":
+            base = rng.integer(3, 9)
+            divisor = rng.choice([m for m in (3, 4, 5, 6, 7) if (base - 1) % m])
+            total, banned = rng.integer(0, divisor - 1), rng.integer(0, base - 1)
+        else:
+            base = 10 if level == "easy" else rng.integer(4, 9)
+            divisor, total, banned = 0, rng.integer(8, 9 + base), -1
+        bound = rng.integer(1200, 6000)
         return {"base": base, "bound": bound, "divisor": divisor, "total": total, "banned": banned}
 
     def statement(self, params: Params) -> str:
@@ -216,21 +211,20 @@ class FactorialPower(Generator):
 
     def draw(self, rng: Rng, level: str) -> Params:
         base = rng.choice(self.bases)
-        if level == "easy":
-            return {"base": base, "kind": "quotient", "high": rng.integer(80, 400), "low": rng.integer(10, 70)}
-        if level == "medium":
-            low = rng.integer(100, 500)
-            return {"base": base, "kind": "product", "high": low + rng.integer(20, 400), "low": low}
-        return {"base": base, "kind": "super", "high": rng.integer(20, 110), "low": rng.integer(2, 15)}
+        if level == "hard":
+            return {"base": base, "tops": [rng.integer(20, 110)], "bottoms": [], "first": rng.integer(2, 15)}
+        low, high = (40, 300) if level == "easy" else (200, 900)
+        tops = [rng.integer(low, high) for _ in range(2)]
+        bottoms = [rng.integer(low // 4, top - low // 4) for top in tops]
+        return {"base": base, "tops": tops, "bottoms": bottoms[: 1 if level == "easy" else 2], "first": 0}
 
     def statement(self, params: Params) -> str:
-        base, high, low, kind = params["base"], params["high"], params["low"], params["kind"]
-        if kind == "super":
-            what = f"P = {low}! \\cdot {low + 1}! \\cdot {low + 2}! \\cdots {high}!"
-        elif kind == "product":
-            what = f"P = {low}! \\cdot {high}!"
+        base, first = params["base"], params["first"]
+        if first:
+            what = f"P = {first}! \\cdot {first + 1}! \\cdot {first + 2}! \\cdots {params['tops'][0]}!"
         else:
-            what = f"P = \\dfrac{{{high}!}}{{{low}!}}"
+            top, bottom = (" \\cdot ".join(f"{n}!" for n in params[part]) for part in ("tops", "bottoms"))
+            what = f"P = \\dfrac{{{top}}}{{{bottom}}}"
         if params["wording"] == 0:
             return f"Let ${what}$. Find the largest integer $k$ such that ${base}^k$ divides $P$."
         return (
@@ -239,7 +233,9 @@ class FactorialPower(Generator):
         )
 
     def answer(self, params: Params) -> int:
-        high, low, kind = params["high"], params["low"], params["kind"]
+        tops, first = params["tops"], params["first"]
+        if first:
+            tops = range(first, tops[0] + 1)
 
         def legendre(n: int, prime: int) -> int:
             total = 0
@@ -248,16 +244,10 @@ class FactorialPower(Generator):
                 total += n
             return total
 
-        quotients = []
-        for prime, exponent in factorize(params["base"]).items():
-            if kind == "super":
-                power = sum(legendre(n, prime) for n in range(low, high + 1))
-            elif kind == "product":
-                power = legendre(high, prime) + legendre(low, prime)
-            else:
-                power = legendre(high, prime) - legendre(low, prime)
-            quotients.append(power // exponent)
-        return min(quotients)
+        return min(
+            (sum(legendre(n, prime) for n in tops) - sum(legendre(n, prime) for n in params["bottoms"])) // exponent
+            for prime, exponent in factorize(params["base"]).items()
+        )
 
 
 class CoprimeSums(Generator):

@@ -35,7 +35,7 @@ class DivisorFilter(Generator):
         "subtract, adding back what was subtracted twice",
     )
 
-    def draw(self, rng: Rng, level: str) -> Params:
+    def draw(self, rng: Rng, level: str) -> Params | None:
         count = {"easy": 3, "medium": 3, "hard": 4}[level]
         primes = sorted(rng.sample(PRIMES[: count + 1], count))
         top = {"easy": 11, "medium": 12, "hard": 7}[level]
@@ -44,8 +44,9 @@ class DivisorFilter(Generator):
         multiple = math.prod(p**e for (p, _), e in zip(factors, base, strict=True))
         avoid = 0
         if level == "easy":
-            extra = rng.choice([p for (p, top_e), e in zip(factors, base, strict=True) if e < top_e] or [2])
-            avoid = multiple * extra ** rng.integer(1, 2)
+            avoid = math.prod(p ** rng.integer(1, 3) for p in rng.sample(primes, 2))
+            if multiple % avoid == 0 or avoid % multiple == 0:
+                return None
         return {"factors": factors, "multiple": multiple, "avoid": avoid, "cubes": level == "hard"}
 
     def statement(self, params: Params) -> str:
@@ -95,8 +96,9 @@ class LcmTuples(Generator):
 
     def draw(self, rng: Rng, level: str) -> Params:
         size = {"easy": 2, "medium": 3, "hard": 4}[level]
-        primes = sorted(rng.sample(PRIMES[:6], 3 if level == "easy" else rng.integer(2, 3)))
-        return {"size": size, "factors": [[prime, rng.integer(1, 6)] for prime in primes], "reduce": level != "easy"}
+        primes = sorted(rng.sample(PRIMES[:6], 3))
+        top = 6 if level == "easy" else 9
+        return {"size": size, "factors": [[prime, rng.integer(1, top)] for prime in primes], "reduce": level != "easy"}
 
     def statement(self, params: Params) -> str:
         size, lcm = params["size"], factored(params["factors"])

@@ -168,12 +168,10 @@ class PolygonBug(Generator):
 
     def draw(self, rng: Rng, level: str) -> Params | None:
         corners = rng.integer(4, 12)
-        moves = rng.integer(*{"easy": (5, 11), "medium": (7, 14), "hard": (6, 12)}[level])
+        moves = rng.integer(*{"easy": (5, 8), "medium": (9, 15), "hard": (6, 12)}[level])
         # chances of clockwise, counterclockwise and staying, in parts of their sum
-        parts = {"easy": [1, 1, 0], "medium": [rng.integer(1, 3), rng.integer(1, 3), 0]}.get(
-            level, [rng.integer(1, 3), rng.integer(1, 2), rng.integer(1, 2)]
-        )
-        if level == "medium" and parts[0] == parts[1]:
+        parts = [rng.integer(1, 4), rng.integer(1, 4), rng.integer(1, 2) if level == "hard" else 0]
+        if parts[0] == parts[1] or math.gcd(*parts) > 1:
             return None
         return {"corners": corners, "moves": moves, "parts": parts, "target": rng.integer(0, corners - 1)}
 
@@ -236,15 +234,15 @@ class ShootOut(Generator):
         players = 3 if level == "medium" else 2
         chances = []
         for _ in range(players):
-            bottom = rng.integer(2, 6)
+            bottom = rng.integer(2, 7)
             chances.append([rng.integer(1, bottom - 1), bottom])
         if any(math.gcd(p, q) > 1 for p, q in chances):
             return None
         needs = [1] * players
-        if level == "easy":
-            needs = [1, 2] if rng.below(2) else [2, 1]
-        elif level == "hard":
+        if level == "hard":
             needs = [rng.integer(2, 4), rng.integer(2, 4)]
+        else:
+            needs[rng.below(players)] = 2
         winner = rng.below(players)
         return {"chances": chances, "needs": needs, "winner": winner, "reduce": level != "easy"}
 
@@ -253,7 +251,6 @@ class ShootOut(Generator):
         names = ("Nora", "Omar", "Pia")[: len(chances)]
         shown = [f"$\\frac{{{p}}}{{{q}}}$" for p, q in chances]
         probabilities = listed([f"{who}'s with probability {p}" for who, p in zip(names, shown, strict=True)])
-        single = all(need == 1 for need in needs)
 
         def times(need: int) -> str:
             return {1: "once", 2: "twice"}.get(need, f"${need}$ times")
@@ -263,25 +260,17 @@ class ShootOut(Generator):
             f"{ending(params['reduce'])}"
         )
         if params["wording"] == 0:
-            goal = (
-                "The first to score wins."
-                if single
-                else f"{names[0]} wins upon scoring {times(needs[0])} in all, "
-                f"{names[1]} upon scoring {times(needs[1])} in all."
-            )
+            goal = listed([f"{who} must score {times(need)}" for who, need in zip(names, needs, strict=True)])
             return (
                 f"{listed(names)} take turns shooting at a basket, in this order, over and over again. Each shot "
-                f"scores independently of the others: {probabilities}. {goal} {end}"
+                f"scores independently of the others: {probabilities}. To win, {goal}, before the others reach "
+                f"their goals. {end}"
             )
-        goal = (
-            "Whoever opens the safe first wins."
-            if single
-            else f"The game ends when {names[0]} has succeeded {times(needs[0])} or {names[1]} has succeeded "
-            f"{times(needs[1])}, and whoever has done so wins."
-        )
+        goal = listed([f"{times(need)} by {who}" for who, need in zip(names, needs, strict=True)], "or")
         return (
             f"In a game show, {listed(names)} take turns trying to open a safe, in this order and as often as "
-            f"necessary. The attempts succeed independently: {probabilities}. {goal} {end}"
+            f"necessary. The attempts succeed independently: {probabilities}. The game ends as soon as the safe has "
+            f"been opened {goal}, and this player wins. {end}"
         )
 
     def answer(self, params: Params) -> int | None:
