@@ -36,7 +36,7 @@ def run_blocking(steps: Generator[Wait, Any, T]) -> T:
             else:
                 wait = steps.send(result)
     except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
+        return stop.value
 
 
 async def run_async(steps: Generator[Wait, Any, T]) -> T:
@@ -62,7 +62,7 @@ async def run_async(steps: Generator[Wait, Any, T]) -> T:
             else:
                 wait = steps.send(result)
     except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
+        return stop.value
 
 
 async def _readable(descriptor: int, timeout_s: float) -> bool:

@@ -2,7 +2,6 @@
 
 import math
 from fractions import Fraction
-from functools import lru_cache
 from math import comb, factorial, isqrt
 
 from .limits import (
@@ -18,7 +17,6 @@ from .nodes import Decimal, Node
 _UNKNOWN = math.inf
 
 
-@lru_cache(maxsize=4096)
 def rational(node: Node) -> Decimal | None:
     """The exact value of a tree without symbols, where it is rational.
 
@@ -40,6 +38,7 @@ def rational(node: Node) -> Decimal | None:
 
 
 def rational_value(node: Node) -> Decimal | None:
+    """`rational` for a tree whose cost is already known to be small."""
     op = node.op
     if op == "num":
         literal: Decimal = node.value
@@ -222,7 +221,7 @@ def _binomial_bits(sizes: list[float]) -> float:
     if _UNKNOWN in sizes:
         return _UNKNOWN
     top, bottom = sizes
-    if top > 14 and bottom > 7 or top > 64:
+    if (top > 14 and bottom > 7) or top > 64:
         raise TooLarge("a binomial coefficient is too large")
     return top * 2.0 ** min(bottom, top)
 

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
+from .closeness import same_number
 from .compare import Comparison, Oracle, Undecided
 from .exact import check_cost, rational
-from .lexer import Unreadable, clean
+from .lexer import UnknownConstruct, Unreadable, clean
 from .limits import TooLarge, check_text
 from .nodes import Decimal, Node
-from .numbers import same_number
 from .parser import parse_answer
 from .policy import VerifyPolicy
 from .verdict import VerdictStatus
@@ -35,6 +36,10 @@ class ExactOracle:
 
     def __init__(self, policy: VerifyPolicy) -> None:
         self.policy = policy
+
+    def under(self, policy: VerifyPolicy) -> "ExactOracle":
+        """The same oracle under another policy."""
+        return ExactOracle(policy)
 
     def equal(self, gold: Node, answer: Node) -> bool:
         """Whether both are the same rational number."""
@@ -138,19 +143,16 @@ def _matches(gold: str, answer: str, policy: VerifyPolicy, oracle: Oracle, ask: 
     if policy.time_of_day and _same_time(gold, answer):
         return True
     try:
-        check_text(gold)
-        gold_readings = list(_readings(gold, policy))
-        for reading in gold_readings:
-            check_cost(reading)
+        gold_readings = _gold_readings(gold, policy.space_thousands, policy.decimal_comma)
     except TooLarge as error:
         raise _BadGold(str(error)) from error
     except Unreadable:
-        gold_readings = []
+        gold_readings = ()
     unreadable: Unreadable | None = None
     try:
-        answer_readings = list(_readings(answer, policy))
-    except Unreadable as error:
-        answer_readings, unreadable = [], error
+        answer_readings = tuple(_readings(answer, policy))
+    except UnknownConstruct as error:
+        answer_readings, unreadable = (), error
     for reading in answer_readings:
         check_cost(reading)
     if not gold_readings or not answer_readings:
@@ -167,6 +169,16 @@ def _matches(gold: str, answer: str, policy: VerifyPolicy, oracle: Oracle, ask: 
     if undecided:
         raise Undecided
     return False
+
+
+@lru_cache(maxsize=2048)
+def _gold_readings(gold: str, space_thousands: bool, decimal_comma: bool) -> tuple[Node, ...]:
+    """The readings of a gold answer; golds come again and again in training, so they are remembered."""
+    check_text(gold)
+    readings = tuple(_readings(gold, VerifyPolicy(space_thousands=space_thousands, decimal_comma=decimal_comma)))
+    for reading in readings:
+        check_cost(reading)
+    return readings
 
 
 def _asked(gold: str, answer: str, unreadable: Unreadable | None, ask: TextOracle | None) -> bool:

@@ -28,6 +28,10 @@ class Unreadable(ValueError):
     """The text is no answer that our grammar knows; the message says why."""
 
 
+class UnknownConstruct(Unreadable):
+    """The text is mathematics beyond our grammar (an integral, a limit); math-verify may be asked about it."""
+
+
 _UNICODE = str.maketrans(
     UNICODE
     | {letter: f"\\{name} " for letter, name in GREEK_LETTERS.items()}
@@ -38,14 +42,14 @@ _SUPER = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
 _SUB = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
 _THIN_SPACE = re.compile(r"(?<=\d)(?:\{,\}|,\\!\s*|\\,|\\;|\\:|\\ |~|\{\\,\}|\\thinspace\s|\{ \})(?=\d{3}(?!\d))")
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:[,!;:>()\[\]]|\s|(?:quad|qquad|displaystyle|textstyle|limits|nolimits|thinspace|left|right|middle|bigl|bigr|Bigl"
-    r"|Bigr|biggl|biggr|Biggl|Biggr|big|Big|bigg|Bigg|enspace|smallskip|medskip|null|relax|hfill|mathstrut|strut)"
-    r"(?![a-zA-Z])|q?quad(?=[a-zA-Z]))|(?<=\\\\)\[[\d. a-z]{0,9}\]|~|(?<!\\)\$|\*\*(?=\s*$)|\\hspace\{[^{}]*\}|\\phantom\{[^{}]*\}|\\label\{[^{}]*\}"
+    r"(?<!\\)\\(?:[,!;:>()\[\]]|\s|(?:quad|qquad|displaystyle|textstyle|limits|nolimits|thinspace|left|right|middle"
+    r"|[bB]ig{1,2}[lr]?|enspace|smallskip|medskip|null|relax|hfill|mathstrut|strut)(?![a-zA-Z])|q?quad(?=[a-zA-Z]))"
+    r"|(?<=\\\\)\[[\d. a-z]{0,9}\]|~|(?<!\\)\$|\\(?:hspace|label)\{[^{}]*\}|\\phantom\s*(?:\{[^{}]*\}|[^{\s])"
 )
 _TEXT_COMMANDS = r"text|mbox|textbf|textit|textnormal|textrm|textsf|textup|hbox|textsc|emph|texttt|rm|bf"
 _TOKEN = re.compile(
     rf"""
-    (?P<based>\d[0-9A-Z]*_(?:\{{\s*\d{{1,2}}\s*\}}|\d{{1,2}}(?!\d)))
+    (?P<based>\d[0-9A-Z]*(?:\.\d+)?_(?:\{{\s*\d{{1,2}}\s*\}}|\d{{1,2}}(?!\d)))
   | (?P<num>(?:(?<!\d,)\d{{1,3}}(?:,\d{{3}})+(?!\d|,\d)(?:\.\d+)?|\d+\.\d+|\.\d+|\d+\.(?![\d.])|\d+)
         (?:[eE][+-]?\d+(?![\w.{{^]))?)
   | \\(?:{_TEXT_COMMANDS})\s*\{{(?P<text>[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)*)\}}
@@ -56,7 +60,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_MODULES = re.compile(r"\b(?:np|numpy|math|sympy|sp|torch|cmath)\.(?=[a-z])")
+_MODULES = re.compile(r"\b(?:np|numpy|math|sympy|sp|torch|cmath)\.(?=[a-zA-Z])|\b(?:Matrix|array)\s*(?=\()")
 _SEPARATOR_TEXT = re.compile(r"[\s,;.]*(?:and|or|also|alternatively|as well as|&)?[\s,;:]*")
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^|10\*\*)")
 _SYMBOL_WORDS = frozenset(GREEK) | {"pi", "infinity", "infty", "inf", "oo"}
@@ -78,7 +82,10 @@ def clean(text: str) -> str:
     text = _MODULES.sub("", text)
     if "10" in text:
         text = _TIMES_TEN.sub(r"\\times ", text)
-    return text.strip(' \t\r\n"`').lstrip("?.,;: " if text[:1] != "." else "").rstrip(" .,;:?\r\n\t")
+    text = text.strip(' \t\r\n"`')
+    if text.startswith("**") and text.endswith("**"):
+        text = text.strip("* ")
+    return text.lstrip("?.,;: " if text[:1] != "." else "").rstrip(" .,;:?\r\n\t")
 
 
 def tokenize(text: str, *, space_thousands: bool = False) -> list[Token]:
@@ -149,14 +156,14 @@ def _split_word(word: str, before: list[Token]) -> list[Token]:
     lower = word.lower()
     if lower in ("and", "or", "also", "alternatively"):
         return [Token("sep", lower, True)]
-    if word in FUNCTIONS and word != "gamma":
+    if word in UNITS and before and before[-1].kind in ("num", "text", "word"):
+        return [Token("text", word, True)]
+    if word in FUNCTIONS and (len(word) > 2 or word in ("ln", "lg")):
         return [Token("cmd", word, True)]
     if lower in ("percent", "pct"):
         return [Token("cmd", "%", True)]
     if word in _SYMBOL_WORDS:
         return [Token("cmd", word, True)]
-    if word in UNITS and before and before[-1].kind in ("num", "text", "word"):
-        return [Token("text", word, True)]
     for name in _KNOWN_PREFIXES:
         if word.startswith(name) and len(word) <= len(name) + 1 and len(name) > 2:
             return [Token("cmd", name, True), Token("letter", word[-1], False)]

@@ -29,7 +29,6 @@ class Node(NamedTuple):
     | based | | (digits, base) |
     | quantity | one | canonical name of the unit |
     | sum, prod | body, start, end | name of the bound symbol |
-    | lim, int | parts | name of the variable |
     """
 
     op: str
@@ -72,6 +71,17 @@ def product(factors: list[Node]) -> Node:
     return Node("mul", tuple(flat)) if flat else ONE
 
 
+def negate(node: Node) -> Node:
+    """The negative; signs of literals are folded so that -5 is a literal."""
+    if node.op == "num":
+        return Node("num", (), node.value._replace(exact=-node.value.exact))
+    if node.op == "neg":
+        return node.args[0]
+    if node.op == "quantity":
+        return node._replace(args=(negate(node.args[0]),))
+    return Node("neg", (node,))
+
+
 def walk(node: Node) -> Iterator[Node]:
     """Every node of the tree, parents first, without recursion."""
     stack = [node]
@@ -92,12 +102,3 @@ def symbols(node: Node) -> frozenset[str]:
         elif part.op in ("index", "app"):
             names.add(part.value)
     return frozenset(names)
-
-
-def substitute(node: Node, name: str, replacement: Node) -> Node:
-    """The tree with every free symbol `name` replaced; bound symbols of the same name stay."""
-    if node.op == "sym":
-        return replacement if node.value == name else node
-    if not node.args or (node.op in ("sum", "prod", "lim", "int") and node.value == name):
-        return node
-    return node._replace(args=tuple(substitute(part, name, replacement) for part in node.args))

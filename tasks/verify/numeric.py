@@ -39,7 +39,7 @@ _SIMPLE: dict[str, Callable[..., Any]] = {
     "re": mpmath.re, "im": mpmath.im, "arg": mpmath.arg, "erf": mpmath.erf, "gamma": mpmath.gamma,
     "sign": mpmath.sign,
 }  # fmt: skip
-DISCRETE = frozenset(["floor", "ceil", "gcd", "lcm", "binom", "factorial", "gamma"])
+DISCRETE = frozenset(["floor", "ceil", "gcd", "lcm", "binom", "factorial", "gamma", "mod"])
 """Functions whose meaning shows at integers only, or jumps there."""
 
 
@@ -206,6 +206,8 @@ def _function(node: Node, point: Point) -> Any:
         return max(values) if name == "max" else min(values)
     if name == "binom":
         return mpmath.binomial(values[0], values[1])
+    if name == "mod":
+        return values[0] - values[1] * _whole(values[0] / values[1], "floor")
     if name in ("gcd", "lcm"):
         return _common(values, name)
     simple = _SIMPLE.get(name)

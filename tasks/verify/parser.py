@@ -5,19 +5,18 @@ then compares texts or asks math-verify.
 """
 
 from fractions import Fraction
-from functools import lru_cache
 
 from .atoms import AtomParser
-from .lexer import Token, Unreadable, clean, tokenize
-from .nodes import Decimal, Node, product
+from .lexer import Token, UnknownConstruct, Unreadable, clean, tokenize
+from .nodes import Decimal, Node, negate, product
 from .vocabulary import FILLERS, RELATIONS
 
 __all__ = ["parse_answer"]
 
-_ENDS = frozenset([")", "]", "}", "|", "&"])
+_BEYOND = frozenset(["int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "sup", "displaylimits"])
+"""Commands whose formulas are put to math-verify as texts."""
 
 
-@lru_cache(maxsize=4096)
 def parse_answer(text: str, *, commas_separate: bool = False, space_thousands: bool = False) -> Node:
     """Reads one answer (already cut out of its surroundings).
 
@@ -30,7 +29,7 @@ def parse_answer(text: str, *, commas_separate: bool = False, space_thousands: b
         The expression tree.
 
     Raises:
-        Unreadable: The grammar does not know this text.
+        Unreadable: The grammar does not know this text; `UnknownConstruct` where it is mathematics all the same.
     """
     cleaned = clean(text)
     if commas_separate:
@@ -41,6 +40,10 @@ def parse_answer(text: str, *, commas_separate: bool = False, space_thousands: b
     words = _only_words(tokens)
     if words is not None:
         return words
+    if any(token.kind == "cmd" and token.text in _BEYOND for token in tokens):
+        if any(token.kind in ("sep", "text", "word") for token in tokens):
+            raise Unreadable("it has words inside a formula that is beyond the grammar")
+        raise UnknownConstruct("it has an integral, a limit or the like")
     parser = AnswerParser(tokens)
     node = parser.answer()
     if parser.position < len(parser.tokens):
@@ -130,10 +133,17 @@ class AnswerParser(AtomParser):
                 continue
             signs.append(sign)
             sides.append(self.set_expression())
+        if self.peek_text() in ("pmod", "bmod", "mod"):
+            # A congruence: both sides are residues.
+            self.position += 1
+            modulus = self._argument() if self.peek_text() == "{" else self.atom()
+            sides = [Node("fn", (side, modulus), "mod") for side in sides]
         return sides[0] if not signs else Node("rel", tuple(sides), tuple(signs))
 
     def skip_fillers(self) -> None:
-        """Steps over words that introduce a value without changing it."""
+        """Steps over words and signs that introduce a value without changing it."""
+        if self.peek_text() in ("approx", "="):
+            self.position += 1
         while (token := self.peek()) is not None:
             if token.kind == "text" or (token.kind == "word" and token.text.lower() in FILLERS):
                 following = self.tokens[self.position + 1] if self.position + 1 < len(self.tokens) else None
@@ -214,7 +224,7 @@ class AnswerParser(AtomParser):
         result: Node | None = None
         while (token := self.peek()) is not None:
             text, kind = token.text, token.kind
-            if kind == "op" and text in "*/" or kind == "cmd" and text in ("cdot", "times", "div", "ast"):
+            if (kind == "op" and text in "*/") or (kind == "cmd" and text in ("cdot", "times", "div", "ast")):
                 self.position += 1
                 if text in ("/", "div"):
                     left = self._product(factors, result)
@@ -280,17 +290,6 @@ class AnswerParser(AtomParser):
             self.position += 1
             return self.unary()
         return self.postfix()
-
-
-def negate(node: Node) -> Node:
-    """The negative; signs of literals are folded so that -5 is a literal."""
-    if node.op == "num":
-        return Node("num", (), node.value._replace(exact=-node.value.exact))
-    if node.op == "neg":
-        return node.args[0]
-    if node.op == "quantity":
-        return node._replace(args=(negate(node.args[0]),))
-    return Node("neg", (node,))
 
 
 def quantity(value: Node, unit: str) -> Node:

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 
 class VerifyPolicy(NamedTuple):
-    """Conventions under which an answer equals a gold answer; hashable, and cheap to make and to send.
+    r"""Conventions under which an answer equals a gold answer; hashable, and cheap to make and to send.
 
     What is plain mathematics (1/2 = 0.5, commuting terms, notation) is not a convention and has no switch.
 
@@ -25,7 +25,7 @@ class VerifyPolicy(NamedTuple):
             a set, in any order.
         base_subscript: `required`: 52_8 is not 52. `optional`: the subscript may be left out on one side.
         time_of_day: `20:34:00` equals `20:34`.
-        box_required: Only a `\\boxed{}` answer counts.
+        box_required: Only a `\boxed{}` answer counts.
         several_boxes: `agree`: several boxed (or otherwise final) answers must be equal, else the answer hedges and
             is wrong. `last`: the last one counts, whatever was said before.
         last_number: In prose without any box or announced answer, the last value counts; without the switch such a

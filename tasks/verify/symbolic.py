@@ -6,10 +6,10 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
+from .closeness import approximates, same_number
 from .compare import Undecided
 from .exact import rational
 from .nodes import Decimal, Node, symbols, walk
-from .numbers import approximates, same_number
 from .numeric import (
     CONSTANT_DIGITS,
     DIGITS,
@@ -34,6 +34,10 @@ class SymbolicOracle:
 
     def __init__(self, policy: VerifyPolicy) -> None:
         self.policy = policy
+
+    def under(self, policy: VerifyPolicy) -> "SymbolicOracle":
+        """The same oracle under another policy."""
+        return SymbolicOracle(policy)
 
     def equal(self, gold: Node, answer: Node) -> bool:
         """Whether both are the same value or the same function of their symbols."""
@@ -144,7 +148,7 @@ def agree(gold: Node, answer: Node) -> bool | None:
             if point.kind == "signed" and not (is_real(one) and is_real(two)):
                 # Roots and logarithms of negative numbers: branches may differ where no reader looks.
                 continue
-            if complex_values or is_real(one) and is_real(two):
+            if complex_values or (is_real(one) and is_real(two)):
                 return False
             if is_real(one) != is_real(two):
                 return False

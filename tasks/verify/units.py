@@ -7,9 +7,11 @@ from .vocabulary import HEDGES, UNITLESS, UNITS
 
 _PERCENT = frozenset(["percent", "pct", "percentage", "%", r"\%", "percents", "per cent"])
 _NOT_UNITS = HEDGES | frozenset(
-    "if when where for with mod such that otherwise is are at least most more less than only except whenever unless"
-    " between from but".split()
-)
+    [
+    "if", "when", "where", "for", "with", "mod", "such", "that", "otherwise", "is", "are", "at", "least", "most",
+    "more", "less", "than", "only", "except", "whenever", "unless", "between", "from", "but",
+]
+)  # fmt: skip
 _WORD = re.compile(r"[A-Za-zµμΩ°]+\.?")
 _POWER = re.compile(r"\^\{?\s*([+-]?\d+)\s*\}?")
 

@@ -2,7 +2,8 @@
 
 import enum
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 
 class VerdictStatus(enum.StrEnum):
@@ -20,8 +21,12 @@ class VerdictStatus(enum.StrEnum):
     """The gold answer is unusable, the worker died or the queue was full; nothing is known about the answer."""
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Verdict:
     """Result of `verify`; picklable, hashable, JSON-able.
+
+    Two verdicts are equal if they say the same, however long it took: the times belong to the machine, and a replay
+    must not differ by them.
 
     Attributes:
         status: How the verification ended.
@@ -34,8 +39,8 @@ class Verdict(NamedTuple):
     status: VerdictStatus
     extracted: str | None
     reason: str
-    seconds: float = 0.0
-    queued_s: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
+    queued_s: float = field(default=0.0, compare=False)
 
     @property
     def correct(self) -> bool:

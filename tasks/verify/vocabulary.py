@@ -17,16 +17,20 @@ UNICODE = {
 }  # fmt: skip
 """Signs that have one LaTeX spelling."""
 
-GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron rho sigma tau"
-    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
-).split()
+GREEK = [
+    "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa",
+    "lambda", "mu", "nu", "xi", "omicron", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "hbar",
+]  # fmt: skip
 """Letters by name; `pi` is a constant and not among them."""
 
 GREEK_LETTERS = dict(
     zip("αβγδεζηθικλμνξορστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        ("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron rho sigma tau upsilon phi"
-         " chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega").split(), strict=True)
+        [
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu",
+    "xi", "omicron", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
+    "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
+], strict=True)
 )  # fmt: skip
 
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni", strict=True))
@@ -38,10 +42,12 @@ FUNCTIONS = {
     "acos": "acos", "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "arsinh": "asinh", "arcosh": "acosh",
     "artanh": "atanh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "log": "log", "ln": "log", "lg": "lg",
-    "exp": "exp", "sqrt": "sqrt", "cbrt": "cbrt", "abs": "abs", "floor": "floor", "ceil": "ceil", "max": "max",
+    "exp": "exp", "sqrt": "sqrt", "cbrt": "cbrt", "abs": "abs", "floor": "floor", "ceil": "ceil",
+    "ceiling": "ceil",
+    "Abs": "abs", "max": "max",
     "min": "min", "gcd": "gcd", "lcm": "lcm", "det": "det", "Re": "re", "Im": "im", "re": "re", "sgn": "sign",
     "sign": "sign", "arg": "arg", "tr": "tr", "erf": "erf", "binom": "binom", "binomial": "binom",
-    "factorial": "factorial", "gamma": "gamma",
+    "factorial": "factorial",
 }  # fmt: skip
 """Spelling without a backslash or with one, and our name."""
 
@@ -70,7 +76,7 @@ _UNIT_NAMES = {
     "mol": "mol mole", "cal": "calorie", "kcal": "kcal", "eV": "eV", "MeV": "MeV", "ohm": "ohm", "dB": "dB",
     "acre": "acre", "unit": "unit", "person": "person people", "student": "student", "way": "way",
     "time": "times", "piece": "piece pcs", "angstrom": "angstrom", "erg": "erg ergs", "au": "AU", "pc": "pc parsec",
-    "pm": "p.m.", "square": "sq square", "cubic": "cubic cu",
+    "pm": "p.m. p.m pm", "am": "a.m. a.m am", "square": "sq square", "cubic": "cubic cu",
 }  # fmt: skip
 
 UNITS = {
@@ -87,11 +93,19 @@ UNITLESS = {"unit", "person", "student", "way", "time", "piece"}
 SINGLE_LETTER_UNITS = frozenset("mgshLlNJKWVACFT")
 """Letters that an answer to a purely numeric gold may carry as its unit."""
 
-HEDGES = frozenset("or also alternatively maybe perhaps possibly either otherwise else not neither nor".split())
+HEDGES = frozenset(
+    [
+    "or", "also", "alternatively", "maybe", "perhaps", "possibly", "either", "otherwise", "else", "not", "neither",
+    "nor",
+]
+)  # fmt: skip
 """Words that make a statement of several values, or take one back."""
 
 FILLERS = frozenset(
-    "the final answer is are was a an approximately about around roughly exactly equals equal to total of value"
-    " therefore thus hence so result solution then we get it be just now".split()
-)
+    [
+    "the", "final", "answer", "is", "are", "was", "a", "an", "approximately", "about", "around", "roughly",
+    "exactly", "equals", "equal", "to", "total", "of", "value", "therefore", "thus", "hence", "so", "result",
+    "solution", "then", "we", "get", "it", "be", "just", "now",
+]
+)  # fmt: skip
 """Words that may stand before a value without changing it."""
