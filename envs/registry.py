@@ -46,7 +46,7 @@ ENVS: tuple[EnvRow, ...] = (
     EnvRow(
         "game24-text-v0", "game24", "game24:Game24TextEnv",
         "Write one expression over four numbers that is 24.",
-        ("easy", "medium", "hard", "fraction"), "1", (0.0, 1.0),
+        ("easy", "medium", "hard", "fraction"), "1", (0.0, 1.0), floor=0.01,
     ),
     EnvRow(
         "countdown-v0", "game24", "game24:CountdownEnv",

@@ -41,7 +41,7 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(episodes=16, steps=200, tasks=300, fuzz=300, plays=64, resets=10_000, memory_s=120.0, long_episode=600)
-QUICK = Sizes(episodes=4, steps=40, tasks=60, fuzz=40, plays=24, resets=400, memory_s=3.0, long_episode=200)
+QUICK = Sizes(episodes=4, steps=40, tasks=30, fuzz=40, plays=24, resets=400, memory_s=3.0, long_episode=200)
 
 Factory = Callable[..., gym.Env[Any, Any]]
 

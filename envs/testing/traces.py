@@ -1,5 +1,6 @@
 """Playing an episode and writing down all that came back, in a form that two runs or two processes can compare."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -51,6 +52,8 @@ def canonical(value: Any) -> Any:
         return bool(value)
     if isinstance(value, np.ndarray):
         return {"dtype": str(value.dtype), "values": canonical(value.tolist())}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return canonical({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
     if isinstance(value, BaseModel):
         return canonical(value.model_dump(mode="json"))
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
