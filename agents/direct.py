@@ -25,7 +25,8 @@ class DirectConfig(AgentConfig):
     """Settings of `DirectAgent`."""
 
     extraction: Literal["auto", "raw", "tag", "json", "boxed", "last_line", "tool"] = "auto"
-    """Where in a reply the action stands; the system prompt asks for that form."""
+    """Where in a reply the action stands; the system prompt asks for that form. `auto`: the whole reply where a
+    verifier reads it (mathematics), else the first of tag, JSON, box and last line that is there."""
     history: Annotated[int, Field(ge=0)] | None = None
     """How many past turns stay in the prompt, besides the first observation; None: all."""
     show_legal_actions: bool = False
@@ -50,6 +51,9 @@ class DirectAgent(ReactiveAgent[DirectConfig]):
         """Write the system prompt, then act until it is over."""
         self._first = ""
         self._turns: list[Message] = []
+        self._rule = self.config.extraction
+        if self._rule == "auto" and session.env.rules.judged:
+            self._rule = "raw"  # the verifier has rules of its own for replies with several answers
         self._system = Message(role="system", content=system_prompt(session, self.config))
         await super().run(session)
 
@@ -69,10 +73,10 @@ class DirectAgent(ReactiveAgent[DirectConfig]):
             self.policy,
             self._prompt(),
             sampling=config.sampling,
-            tools=session.env.tools if config.extraction == TOOL_RULE else (),
+            tools=session.env.tools if self._rule == TOOL_RULE else (),
         )
         self._turns.append(reply_message(generation.completion))
-        read = read_action(generation.completion, config.extraction, session.actions)
+        read = read_action(generation.completion, self._rule, session.actions)
         return Decision(read.action, generation, read.rule)
 
     def _prompt(self) -> list[Message]:
@@ -91,11 +95,9 @@ class DirectAgent(ReactiveAgent[DirectConfig]):
 def system_prompt(session: Session, config: DirectConfig) -> str:
     """Return what the policy is told before the first observation."""
     specs = session.actions
-    example = specs[0].example
-    parts = [
-        config.system or "",
-        session.instructions,
-        f"Accepted actions: {accepted(specs)}.",
-        _REPLY[config.extraction].format(example=example),
-    ]
+    parts = [config.system or "", session.instructions]
+    if config.extraction == "auto" and session.env.rules.judged:
+        parts.append("You may think first.")
+    else:
+        parts += [f"Accepted actions: {accepted(specs)}.", _REPLY[config.extraction].format(example=specs[0].example)]
     return "\n\n".join(part for part in parts if part)

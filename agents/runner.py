@@ -103,6 +103,7 @@ class Runner:
         concurrency: How many episodes are under way at once.
         resume: Whether to go on with a run that is in the folder.
         retry_errors: Whether a resumed run plays episodes again that ended in an error of policy or environment.
+        keep: Whether the records stay in memory where there is no folder.
         on_start: Told the number of all episodes and the rows that were there already.
         on_episode: Told every finished episode.
     """
@@ -115,6 +116,7 @@ class Runner:
         concurrency: int = 16,
         resume: bool = False,
         retry_errors: bool = False,
+        keep: bool = True,
         on_start: Callable[[int, list[Row]], None] | None = None,
         on_episode: Callable[[Row], None] | None = None,
     ) -> None:
@@ -125,6 +127,7 @@ class Runner:
         self._concurrency = concurrency
         self._resume = resume
         self._retry_errors = retry_errors
+        self._keep = keep
         self._on_start = on_start or (lambda total, rows: None)
         self._on_episode = on_episode or (lambda row: None)
         self._executors: dict[str, Executor] = {}
@@ -162,7 +165,7 @@ class Runner:
             def done(episode: Episode) -> None:
                 if folder is not None:
                     folder.append(episode)
-                else:
+                elif self._keep:
                     episodes[episode.key] = episode
                 rows[episode.key] = row = row_of(episode)
                 self._on_episode(row)

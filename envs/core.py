@@ -216,7 +216,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         parsed = rules.parse(state, action)
         self._steps += 1
         if parsed.__class__ is Invalid:
-            reward = -self.invalid_penalty
+            reward = 0.0 - self.invalid_penalty  # not -0.0
             terminated = parsed.final
             self._invalid = parsed.reason
             self._message = f"Invalid action: {parsed.reason}. Accepted: {self._accepted}."

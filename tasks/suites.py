@@ -77,9 +77,17 @@ QUICK = Suite(
     version=1,
     description="A first look at every family; about a minute for the random, expert and scripted agents together.",
     entries=(
+        SuiteEntry(name="aime", env="rlvr/aime-v0", difficulty="easy", episodes=20),
+        SuiteEntry(name="arithmetic", env="rlvr/arithmetic-v0", difficulty="easy", episodes=20),
         SuiteEntry(name="game24", env="rlvr/game24-v0", difficulty="easy", episodes=20),
         SuiteEntry(name="game24-text", env="rlvr/game24-text-v0", difficulty="easy", episodes=20),
         SuiteEntry(name="countdown", env="rlvr/countdown-v0", difficulty="3-numbers", episodes=20),
+        SuiteEntry(name="sokoban", env="rlvr/sokoban-v0", difficulty="6x6-1", episodes=20),
+        SuiteEntry(name="maze", env="rlvr/maze-v0", difficulty="5x5", episodes=20),
+        SuiteEntry(name="maze-path", env="rlvr/maze-path-v0", difficulty="5x5", episodes=20),
+        SuiteEntry(
+            name="bandit", env="rlvr/bandit-v0", difficulty="bernoulli-5-easy", episodes=10, kwargs={"horizon": 50}
+        ),
     ),
 )
 
@@ -88,9 +96,17 @@ CORE = Suite(
     version=1,
     description="All families at three levels of difficulty, with fixed test seeds.",
     entries=(
+        *_levels("aime", "rlvr/aime-v0", ("easy", "medium", "hard"), 100),
+        *_levels("arithmetic", "rlvr/arithmetic-v0", ("easy", "medium", "hard"), 50),
         *_levels("game24", "rlvr/game24-v0", ("easy", "medium", "hard"), 50),
         *_levels("game24-text", "rlvr/game24-text-v0", ("easy", "medium", "hard"), 50),
         *_levels("countdown", "rlvr/countdown-v0", ("3-numbers", "4-numbers", "5-numbers"), 50),
+        *_levels("sokoban", "rlvr/sokoban-v0", ("6x6-1", "6x6-2", "8x8-3"), 50),
+        *_levels("maze", "rlvr/maze-v0", ("5x5", "10x10", "15x15"), 50),
+        *_levels("maze-path", "rlvr/maze-path-v0", ("5x5", "10x10", "15x15"), 50),
+        *_levels(
+            "bandit", "rlvr/bandit-v0", ("bernoulli-5-easy", "bernoulli-20-hard", "gaussian-20-hard"), 20, horizon=200
+        ),
     ),
 )
 

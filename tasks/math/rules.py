@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ..actions import ActionSpec, Param
 from ..errors import UserError
+from ..rng import Rng
 from ..rules import Rules, StopReason, Transition
 from ..verify import Verdict, VerdictStatus, verify
 from .task import MathTask
@@ -135,6 +136,10 @@ class MathRules(Rules[MathTask, MathState, Submission]):
     def solve(self, state: MathState) -> list[str] | None:
         """Return the gold answer in a box; nothing is left to do after an answer."""
         return None if state.verdict is not None else [boxed(state.task.answer)]
+
+    def random_action(self, state: MathState, rng: Rng) -> str:
+        """Return an integer from 0 to 999 in a box, uniformly."""
+        return boxed(str(rng.below(1000)))
 
     def verdict(self, state: MathState) -> Verdict | None:
         """Return the verdict, once there is one."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from ..actions import ActionSpec, Param
 from ..errors import UnknownName
+from ..rng import Rng
 from ..rules import Invalid, Rules, StopReason, Transition
 from .grid import GOAL, START, WALL, Maze
 from .moves import COLOURS
@@ -146,6 +147,17 @@ class PathRules(Rules[MazeTask, Walk, tuple[Cell, ...]]):
         maze = state.maze
         path = maze.shortest_path(maze.start) if state.path is None else None
         return None if path is None else [format_path(maze.cell(number) for number in path)]
+
+    def random_action(self, state: Walk, rng: Rng) -> str:
+        """Return a random walk from the start that enters no cell twice, until it is stuck or at the exit."""
+        maze = state.maze
+        path = [maze.start]
+        while path[-1] != maze.goal:
+            ways = [cell for cell in maze.neighbours[path[-1]] if cell >= 0 and cell not in path]
+            if not ways:
+                break
+            path.append(rng.choice(ways))
+        return format_path(maze.cell(number) for number in path)
 
     def horizon(self, task: MazeTask) -> int:
         """Return 1."""
