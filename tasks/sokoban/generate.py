@@ -183,7 +183,7 @@ def _room(rng: Rng, shape: Shape) -> int:
             draw >>= 16
     # Single cells opened and closed at random make rooms differ more; in the smallest that takes more of them.
     floor ^= _noise(rng, inside.bit_length()) & inside
-    return flood(cells[cell], floor, shape.columns - 1) & floor
+    return flood(cells[cell], floor, shape.columns - 1)
 
 
 def _noise(rng: Rng, length: int) -> int:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ..data import DataFile, data_set, find_files, fingerprint, malformed, read_rows, read_text, require, resolve
 from ..errors import MalformedData, UnknownName, UserError
 from ..rng import Rng, derive_seed
-from ..task import DataSource, GeneratedSource, Split, split_of
+from ..task import SPLITS, DataSource, GeneratedSource, Split, split_of
 from .generate import Shape, generate, shape
 from .level import Level
 from .task import SokobanTask
@@ -128,7 +128,8 @@ def _read_file(file: DataFile, place: Path, several: bool) -> Iterator[SokobanTa
         return
     # In Boxoban's folders (unfiltered/test/000.txt) files are numbered, and the folders say what they are.
     inside = path.relative_to(place if place.is_dir() else path.parent).with_suffix("")
-    group = next((part for part in (*inside.parts, *reversed(path.parts[:-1])) if not part.isdigit()), path.stem)
+    parts = (*inside.parts[:-1], *reversed(path.parts[:-1]))
+    group = next((part for part in parts if not part.isdigit() and part not in SPLITS), path.stem)
     if path.stem.isdigit():
         prefix = f"{'-'.join(inside.parts) if several else path.stem}-"
     else:

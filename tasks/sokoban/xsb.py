@@ -1,6 +1,5 @@
 """Levels as text: XSB, and files of many levels (Boxoban's `; n` headers, XSB collections with titles)."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ class TextLevel(NamedTuple):
     """One level of a file."""
 
     title: str
-    """Its title, else the comment above it, else its number in the file (from 0)."""
+    """Its title, else its number in the file (from 0)."""
     line: int
     """The line that it starts on, from 1."""
     text: str
@@ -134,27 +133,40 @@ def layout(level: Level) -> str:
     return min(images)
 
 
-def split_levels(text: str) -> Iterator[TextLevel]:
-    """Yield the levels of a file, unparsed.
+def split_levels(text: str) -> list[TextLevel]:
+    """Return the levels of a file, unparsed.
 
-    Level rows are lines of XSB symbols with at least one wall; anything else separates levels. A comment line
-    (`;` or `'`) or any other text above a level is its title; so is a `Title:` line below it, where its file puts
-    titles below.
+    Level rows are lines of XSB symbols with at least one wall; anything else separates levels. A level's title is the
+    last line of text above it (Boxoban's `; 12` is `12`). Where `Title:` lines stand, they count instead, and are
+    below their levels if the first level has none above.
     """
-    rows: list[str] = []
-    start = 0
-    title = ""
-    number = 0
-    for line, row in enumerate([*text.splitlines(), ""], start=1):
+    levels: list[tuple[int, list[str]]] = []
+    gaps: list[list[str]] = [[]]
+    inside = False
+    for line, row in enumerate(text.splitlines(), start=1):
         if WALL in row and _SYMBOLS.issuperset(row.rstrip()):
-            if not rows:
-                start = line
-            rows.append(row.rstrip())
-            continue
-        if rows:
-            yield TextLevel(title or str(number), start, "\n".join(rows))
-            rows, title = [], ""
-            number += 1
-        comment = row.strip().lstrip(";'").strip()
-        if comment:
-            title = comment
+            if not inside:
+                levels.append((line, []))
+                gaps.append([])
+            levels[-1][1].append(row.rstrip())
+            inside = True
+        else:
+            inside = False
+            gaps[-1].append(row.strip().lstrip(";'").strip())
+    titles = [_titles(gap) for gap in gaps]
+    if any(titles):
+        below = 0 if titles[0] else 1
+        named = [titles[index + below] for index in range(len(levels))]
+    else:
+        named = [[comment for comment in gap if comment] for gap in gaps[:-1]]
+    return [
+        TextLevel(names[-1] if names else str(number), line, "\n".join(rows))
+        for number, ((line, rows), names) in enumerate(zip(levels, named, strict=True))
+    ]
+
+
+def _titles(gap: list[str]) -> list[str]:
+    parts = (comment.partition(":") for comment in gap)
+    return [
+        value.strip() for word, colon, value in parts if colon and word.strip().lower() == "title" and value.strip()
+    ]
