@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from ..tasks.config import Config, read_config
-from ..tasks.errors import UnknownName, UserError
+from ..tasks.errors import UserError
 from .policies.policy import Capability, Policy
+from .registry import find_agent
 from .session import Session
 from .types import Generation
 
@@ -85,38 +86,31 @@ class ReactiveAgent(Agent[ConfigT]):
             )
 
 
-class AgentRow(NamedTuple):
-    """One agent of the table."""
-
-    name: str
-    entry: str
-    """Module and class below `rlvr.agents`."""
-    needs_policy: bool
-    privileged: bool
-    """Whether it uses what only experts may; its records are never ranked."""
-    summary: str
-
-
-AGENTS: tuple[AgentRow, ...] = (
-    AgentRow("random", "random:RandomAgent", False, False, "Legal actions, or texts of the right form, uniformly."),
-    AgentRow("expert", "expert:ExpertAgent", False, True, "The environment's exact or best known expert."),
-    AgentRow("direct", "direct:DirectAgent", True, False, "Asks the policy for the next action and plays it."),
-)  # fmt: skip
-
-
-def find_agent(name: str) -> AgentRow:
-    """Return the row of an agent; an unknown name is an error that names the nearest."""
-    for row in AGENTS:
-        if row.name == name:
-            return row
-    raise UnknownName("agent", name, (row.name for row in AGENTS))
-
-
 def agent_class(name: str) -> type[Agent[Any]]:
-    """Return the class of an agent."""
+    """Return the class of an agent: one of the table, or your own as `module:Class`.
+
+    Raises:
+        UnknownName: There is no such agent; the message names the nearest.
+        UserError: The module or the class is not there, or is no agent.
+    """
+    if ":" in name:
+        return _own_class(name)
     row = find_agent(name)
     module, _, attribute = row.entry.partition(":")
     found: type[Agent[Any]] = getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
+    return found
+
+
+def _own_class(name: str) -> type[Agent[Any]]:
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UserError(f"There is no module {module!r} to take the agent {name!r} from.") from None
+    if not (isinstance(found, type) and issubclass(found, Agent)):
+        raise UserError(f"{name!r} is not an agent: a subclass of rlvr.agents.agent.Agent.")
     return found
 
 

@@ -15,7 +15,7 @@ from rlvr.tasks.suites import SUITES, Suite, reference
 from .harness import Row
 
 FILE = Path(__file__).resolve().parent.parent / "tasks" / "references.json"
-RANDOM_MEMBERS = 50
+RANDOM_MEMBERS = 20
 """Random episodes on every task."""
 DIGITS = 6
 

@@ -19,7 +19,7 @@ def build_page(runs: Sequence[Path], out: Path, *, data: Sequence[str], workers:
 
     report = build(runs, out, data=data, workers=workers, progress=progress if sys.stderr.isatty() else None)
     for record in report.refused[:SHOWN]:
-        say(f"Refused: {record.run}, {record.key or f'line {record.line}'}: {record.reason}")
+        say(f"Refused: {record.run}, {record.key}: {record.reason}")
     if len(report.refused) > SHOWN:
         say(f"Refused: {len(report.refused) - SHOWN} more.")
     for run in report.unranked:

@@ -2,8 +2,8 @@
 
 import math
 
-from ..agents.agent import AGENTS
 from ..agents.policies.policy import BACKENDS
+from ..agents.registry import AGENTS
 from ..envs.registry import ENVS
 from ..tasks.suites import SUITES, reference
 from .output import print_json, print_table

@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..agents.agent import AGENTS
 from ..agents.lease import make_text_env
 from ..agents.packages import package_versions
 from ..agents.plan import Placement, env_seed, episode_key, sampling_seed
 from ..agents.reading import RULES, read_action
+from ..agents.registry import AGENTS
 from ..agents.session import EXCLUDED_ENDS
 from ..agents.types import (
     AskEvent,
@@ -85,6 +85,8 @@ class Replay:
     steps: tuple[ReplayedStep, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader should know although the record replays."""
+    rules: Rules[Any, Any, Any] | None = None
+    """The rules that it was played under, where it could be played."""
 
     @property
     def ok(self) -> bool:
@@ -155,7 +157,7 @@ class Verifier:
             other = sorted(name for name, version in episode.packages.items() if version != here.get(name))
             if other:
                 run.notes.append(f"Recorded with other versions of {', '.join(other)}.")
-        return Replay(episode.key, status, reason, place, tuple(run.steps), tuple(run.notes))
+        return Replay(episode.key, status, reason, place, tuple(run.steps), tuple(run.notes), env.rules)
 
     def _replay(self, run: "_Run", episode: Episode) -> tuple[ReplayStatus, str, int | None]:
         try:
@@ -171,10 +173,6 @@ class Verifier:
             reason = f"It differs {run.place}: the environment fails with {type(error).__name__}: {error}."
             return ReplayStatus.REJECTED, reason, run.number
         return ReplayStatus.REPLAYED, "", None
-
-    def rules(self, episode: Episode) -> Rules[Any, Any, Any]:
-        """Return the rules that a record was played under."""
-        return self._env(episode).rules
 
     def _env(self, episode: Episode) -> TextEnv[Any]:
         module, colon, _ = episode.env_id.partition(":")

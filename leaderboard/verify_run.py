@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class RunReport:
     policy: str | None
     suite: str | None
     replays: tuple[Replay, ...]
-    """One a record, in the file's order."""
+    """One a record, in the file's order, without its steps (`on_replay` is told them)."""
     missing: tuple[str, ...]
     """Keys of episodes that belong to the run and have no record."""
     problems: tuple[str, ...]
@@ -90,9 +90,9 @@ def verify_run(
                 if other is not None and replay.ok:
                     reason = f"It is not of this run: its {other[0]} is {other[2]!r}, not {other[1]!r}."
                     replay = Replay(replay.key, ReplayStatus.REJECTED, reason, 0, replay.steps, replay.notes)
-            replays.append(replay)
             if on_replay is not None:
                 on_replay(episode, replay)
+            replays.append(replace(replay, steps=(), rules=None))  # the steps of a long run do not fit into memory
         shared = shared or dict.fromkeys(_SHARED)
         problems = [f"The episode {key} is recorded {count} times." for key, count in keys.items() if count > 1]
         expected = _expected(shared, entries)
