@@ -107,7 +107,7 @@ class AtomParser(FunctionParser):
         raise Unreadable(f"there is no value where {text[:20]!r} stands")
 
     def _number(self, text: str) -> Node:
-        if self._repeating_follows(self.position) and "." in text:
+        if self._repeating_follows(self.position) and "." in text and text.lower().count("e") == 0:
             return self._repeating(text)
         literal = literal_number(text)
         # A whole number straight before a proper numeric fraction is a mixed number.

@@ -24,6 +24,7 @@ from .shapes import (
     same_name,
     stated_values,
     unassigned,
+    written_like,
 )
 from .units import compatible
 
@@ -223,7 +224,7 @@ class Comparison:
         for one, other in ((gold, answer), (answer, gold)):
             computed = other.op in ("mul", "add", "neg", "pow", "div", "fn")
             if one.op == "matrix" and computed and any(part.op == "matrix" for part in other.args):
-                return self.oracle.equal(gold, answer)
+                return self._equal(gold, answer)
         return False
 
     def _regions(self, gold: Node, answer: Node) -> bool:
@@ -242,7 +243,7 @@ class Comparison:
         if len(first) != len(second):
             return False
         return all(
-            self.oracle.equal(product([first[i], second[i + 1]]), product([first[i + 1], second[i]]))
+            self._equal(product([first[i], second[i + 1]]), product([first[i + 1], second[i]]))
             for i in range(len(first) - 1)
         )
 
@@ -333,36 +334,41 @@ class Comparison:
             answer_value, answer_unit = with_loose_unit(answer_value, answer_unit)
         policy = self.policy.units
         if gold_unit == answer_unit or policy == "ignored":
-            return self.oracle.equal(gold_value, answer_value)
+            return self._equal(gold_value, answer_value)
         if "degree" in (gold_unit, answer_unit) and (gold_unit is None or answer_unit is None):
             return self._angles(gold, gold_value, gold_unit, answer, answer_value)
         if policy == "required":
             return False
         if gold_unit is not None and answer_unit is not None and not compatible(gold_unit, answer_unit):
             return False
-        return self.oracle.equal(gold_value, answer_value)
+        return self._equal(gold_value, answer_value)
+
+    def _equal(self, gold: Node, answer: Node) -> bool:
+        if self.policy.literal_numbers and not written_like(gold, answer):
+            return False
+        return self.oracle.equal(gold, answer)
 
     def _angles(self, gold: Node, gold_value: Node, gold_unit: str | None, answer: Node, answer_value: Node) -> bool:
         bare = answer if gold_unit == "degree" else gold
         if any(part.op == "const" and part.value == "pi" for part in walk(bare)):
-            return self.oracle.equal(gold, answer)
+            return self._equal(gold, answer)
         if self.policy.units == "required":
             return False
-        return self.oracle.equal(gold_value, answer_value)
+        return self._equal(gold_value, answer_value)
 
     def _percents(
         self, gold: Node, gold_value: Node, gold_unit: str | None, answer: Node, answer_value: Node,
         answer_unit: str | None,
     ) -> bool:  # fmt: skip
         if gold_unit == answer_unit:
-            return self.oracle.equal(gold_value, answer_value)
+            return self._equal(gold_value, answer_value)
         other = answer_unit if gold_unit == "%" else gold_unit
         if other is not None and self.policy.units != "ignored":
             return False
         convention = self.policy.percent
-        if convention in ("unit", "either") and self.oracle.equal(gold_value, answer_value):
+        if convention in ("unit", "either") and self._equal(gold_value, answer_value):
             return True
-        return convention in ("exact", "either") and self.oracle.equal(gold, answer)
+        return convention in ("exact", "either") and self._equal(gold, answer)
 
     def _loose_units(self, gold: Node, answer: Node) -> bool:
         """Plain letters after a number: symbols, or a unit that the other side leaves out."""
@@ -370,7 +376,7 @@ class Comparison:
             if not symbols(gold):
                 value = without_letters(answer)
                 if value is not None and not symbols(value):
-                    return self.oracle.equal(gold, value)
+                    return self._equal(gold, value)
             elif gold.op == "mul" and gold.args[-1].op == "word" and not symbols(answer):
-                return self.oracle.equal(product(list(gold.args[:-1])), answer)
-        return self.oracle.equal(gold, answer)
+                return self._equal(product(list(gold.args[:-1])), answer)
+        return self._equal(gold, answer)

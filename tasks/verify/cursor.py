@@ -14,7 +14,7 @@ DECORATIONS = {
 }  # fmt: skip
 ROMAN = frozenset(["mathrm", "operatorname", "mathit", "mathsf", "mathtt", "mathnormal", "rm", "unit", "si"])
 GREEK_NAMES = frozenset(GREEK)
-_ATOM_COMMANDS = (
+ATOM_COMMANDS = (
     FRACTIONS | set(DECORATIONS) | ROMAN | GREEK_NAMES | set(FUNCTIONS)
     | {"pi", "infty", "infinity", "inf", "oo", "binom", "dbinom", "tbinom", "mathbb", "begin", "{", "lfloor", "lceil",
        "lvert", "vert", "langle", "emptyset", "varnothing", "boxed", "fbox", "dots", "ldots", "cdots", "sum", "prod",
@@ -65,7 +65,7 @@ class Cursor:
         if token.kind in ("num", "based", "letter", "word", "text"):
             return True
         if token.kind == "cmd":
-            return token.text in _ATOM_COMMANDS
+            return token.text in ATOM_COMMANDS
         if token.text == "|":
             return self.bars == 0
         return token.text in ("(", "[", "{") or (token.text == "." and self._repeating_follows(self.position + 1))

@@ -7,6 +7,7 @@ from .names import NameParser
 from .nodes import IMAGINARY, INFINITY, Node, number, product
 from .vocabulary import FUNCTIONS, INVERSE
 
+_ANY_NUMBER = frozenset(["max", "min", "gcd", "lcm"])
 _NUMBER_SETS = frozenset("RZNQC")
 
 
@@ -97,7 +98,7 @@ class FunctionParser(NameParser):
             if len(root) != 1:
                 raise Unreadable("a root has several degrees")
             return Node("fn", (self._argument(), root[0]), "root")
-        if name == "binom" and self.peek_text() == "{":
+        if name == "binom" and self.peek_text() != "(":
             return Node("fn", (self._argument(), self._argument()), "binom")
         while self.peek_text() in ("_", "^", "**"):
             sign = self.take().text
@@ -111,6 +112,8 @@ class FunctionParser(NameParser):
             else:
                 exponent = self._argument() if self.peek_text() == "{" else self.atom()
         args = self._function_arguments(name)
+        if name not in _ANY_NUMBER and len(args) != (2 if name == "binom" else 1):
+            raise Unreadable(f"{name} has a wrong number of arguments")
         if name == "lg":
             name, base = "log", number(10)
         if base is not None:

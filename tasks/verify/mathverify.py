@@ -10,6 +10,7 @@ from typing import Any
 
 import math_verify
 import sympy
+from latex2sympy2_extended.latex2sympy2 import latex2sympy, normalize_latex
 from math_verify import LatexExtractionConfig
 
 from .nodes import Node
@@ -66,13 +67,15 @@ def texts_equal(gold: str, answer: str) -> bool | None:
 
 @lru_cache(maxsize=2048)
 def _parsed(text: str) -> Any:
-    found = math_verify.parse(
-        f"\\boxed{{{text}}}",
-        extraction_config=[LatexExtractionConfig()],
-        fallback_mode="no_fallback",
-        parsing_timeout=None,
-    )
-    return found[0] if found and not isinstance(found[0], str) else None
+    # The parser of math-verify without its extraction, which would settle for a part of a text that it cannot read.
+    normalized = normalize_latex(text, LatexExtractionConfig().normalization_config)
+    try:
+        parsed = latex2sympy(normalized, is_real="\\i" not in text, convert_degrees=False, normalization_config=None)
+    except (RecursionError, MemoryError):
+        raise
+    except Exception:  # whatever its grammar or sympy raises, the text could not be parsed
+        return None
+    return parsed if hasattr(parsed, "free_symbols") else None
 
 
 def _verified(gold: Any, answer: Any) -> bool:

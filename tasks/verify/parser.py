@@ -7,6 +7,7 @@ then compares texts or asks math-verify.
 from fractions import Fraction
 
 from .atoms import AtomParser
+from .cursor import ATOM_COMMANDS
 from .lexer import Token, UnknownConstruct, Unreadable, clean, tokenize
 from .nodes import Decimal, Node, negate, product
 from .vocabulary import FILLERS, RELATIONS
@@ -15,6 +16,7 @@ __all__ = ["parse_answer"]
 
 _BEYOND = frozenset(["int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "sup", "displaylimits"])
 """Commands whose formulas are put to math-verify as texts."""
+_BINARY = frozenset(["cdot", "times", "div", "pm", "to", "rightarrow", "rfloor", "rceil", "rvert", "prime"])
 
 
 def parse_answer(text: str, *, commas_separate: bool = False, space_thousands: bool = False) -> Node:
@@ -41,14 +43,34 @@ def parse_answer(text: str, *, commas_separate: bool = False, space_thousands: b
     if words is not None:
         return words
     if any(token.kind == "cmd" and token.text in _BEYOND for token in tokens):
-        if any(token.kind in ("sep", "text", "word") for token in tokens):
-            raise Unreadable("it has words inside a formula that is beyond the grammar")
-        raise UnknownConstruct("it has an integral, a limit or the like")
+        if _well_formed(tokens):
+            raise UnknownConstruct("it has an integral, a limit or the like")
+        raise Unreadable("it has an integral, a limit or the like inside something else")
     parser = AnswerParser(tokens)
     node = parser.answer()
     if parser.position < len(parser.tokens):
         raise Unreadable(f"it goes on after its end with {parser.tokens[parser.position].text[:20]!r}")
     return node
+
+
+def _well_formed(tokens: list[Token]) -> bool:
+    """Whether the tokens are one formula: known signs only, brackets in pairs, no words."""
+    stack: list[str] = []
+    for token in tokens:
+        if token.kind in ("sep", "text", "based"):
+            return False
+        if token.kind == "word" and "d" not in token.text:
+            return False
+        if token.kind == "cmd" and not (token.text in ATOM_COMMANDS or token.text in _BEYOND or token.text in _BINARY):
+            return False
+        if token.kind == "op" and token.text in "([{":
+            stack.append(token.text)
+        elif token.kind == "op" and token.text in ")]}":
+            if not stack or "([{".index(stack.pop()) != ")]}".index(token.text):
+                return False
+        elif token.kind == "op" and token.text not in ("+", "-", "*", "/", "^", "_", "'", "|", ",", "!", "**"):
+            return False
+    return not stack
 
 
 def _only_words(tokens: list[Token]) -> Node | None:
@@ -133,10 +155,12 @@ class AnswerParser(AtomParser):
                 continue
             signs.append(sign)
             sides.append(self.set_expression())
-        if self.peek_text() in ("pmod", "bmod", "mod"):
+        if self.peek_text() in ("pmod", "mod"):
             # A congruence: both sides are residues.
             self.position += 1
             modulus = self._argument() if self.peek_text() == "{" else self.atom()
+            if not signs:
+                return Node("group", (sides[0], modulus), "mod")
             sides = [Node("fn", (side, modulus), "mod") for side in sides]
         return sides[0] if not signs else Node("rel", tuple(sides), tuple(signs))
 
@@ -224,6 +248,10 @@ class AnswerParser(AtomParser):
         result: Node | None = None
         while (token := self.peek()) is not None:
             text, kind = token.text, token.kind
+            if kind == "cmd" and text == "bmod":
+                self.position += 1
+                result, factors = Node("fn", (self._product(factors, result), self.unary()), "mod"), []
+                continue
             if (kind == "op" and text in "*/") or (kind == "cmd" and text in ("cdot", "times", "div", "ast")):
                 self.position += 1
                 if text in ("/", "div"):

@@ -28,6 +28,8 @@ class VerifyPolicy(NamedTuple):
         box_required: Only a `\boxed{}` answer counts.
         several_boxes: `agree`: several boxed (or otherwise final) answers must be equal, else the answer hedges and
             is wrong. `last`: the last one counts, whatever was said before.
+        literal_numbers: Where the gold is a number, the answer must be written as one (digits, for a gold fraction also a
+            fraction), so that copying an expression out of the question is no answer.
         last_number: In prose without any box or announced answer, the last value counts; without the switch such a
             text has no answer.
     """
@@ -46,4 +48,5 @@ class VerifyPolicy(NamedTuple):
     time_of_day: bool = False
     box_required: bool = False
     several_boxes: Literal["agree", "last"] = "agree"
+    literal_numbers: bool = False
     last_number: bool = True

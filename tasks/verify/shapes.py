@@ -150,3 +150,27 @@ def reverse(relation: Node) -> Node:
 def difference(relation: Node) -> Node:
     """Left side minus right side."""
     return Node("add", (relation.args[0], Node("neg", (relation.args[1],))))
+
+
+def written_like(gold: Node, answer: Node) -> bool:
+    """Whether the answer is written out as far as a numeric gold is: a number for a number, no sum or power."""
+    if _is_literal(gold):
+        return _is_literal(answer)
+    if _is_fraction(gold):
+        return _is_literal(answer) or _is_fraction(answer)
+    return True
+
+
+def _is_literal(node: Node) -> bool:
+    if node.op in ("neg", "percent", "degree", "quantity"):
+        return _is_literal(node.args[0])
+    if node.op == "mul" and len(node.args) == 2 and node.args[1].op == "pow":
+        base = node.args[1].args[0]
+        return node.args[0].op == "num" and base.op == "num" and base.value.exact == 10
+    return node.op == "num"
+
+
+def _is_fraction(node: Node) -> bool:
+    if node.op in ("neg", "percent", "degree", "quantity"):
+        return _is_fraction(node.args[0])
+    return node.op == "div" and all(_is_literal(part) for part in node.args)
