@@ -314,7 +314,7 @@ class IntegerRoots(Generator):
 
     def draw(self, rng: Rng, level: str) -> Params:
         lead = rng.integer(2, 5) if level == "hard" else 1
-        shift = rng.integer(1, {"easy": 4, "medium": 15, "hard": 8}[level])
+        shift = rng.integer(*{"easy": (1, 4), "medium": (5, 15), "hard": (1, 8)}[level])
         return {"lead": lead, "shift": shift, "constant": rng.integer(5, 160)}
 
     def statement(self, params: Params) -> str:

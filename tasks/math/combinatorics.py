@@ -142,12 +142,12 @@ class Shelves(Generator):
     steps = (
         "list the possible numbers of objects in the boxes",
         "count the ways of each case with a multinomial coefficient",
-        "add the cases (and reduce)",
+        "add the cases and reduce",
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
         count = {"easy": 3, "medium": 3, "hard": 4}[level]
-        objects = rng.integer(*{"easy": (5, 7), "medium": (7, 11), "hard": (7, 12)}[level])
+        objects = rng.integer(*{"easy": (6, 8), "medium": (8, 12), "hard": (7, 12)}[level])
         bounds = []
         for _ in range(count):
             low = rng.integer(0, 2)
@@ -155,11 +155,11 @@ class Shelves(Generator):
         least, most = sum(low for low, _ in bounds), sum(high for _, high in bounds)
         if not least + 2 <= objects <= most - 2 or sum(high < objects - least for _, high in bounds) < 2:
             return None
-        return {"objects": objects, "bounds": bounds, "reduce": level != "easy"}
+        return {"objects": objects, "bounds": bounds}
 
     def statement(self, params: Params) -> str:
         objects, bounds = params["objects"], params["bounds"]
-        ask = "Find the remainder when $D$ is divided by $1000$." if params["reduce"] else "Find $D$."
+        ask = "Find the remainder when $D$ is divided by $1000$."
         names = "ABCD"[: len(bounds)]
 
         def limits(unit: str) -> str:
@@ -190,7 +190,7 @@ class Shelves(Generator):
                 for size in sizes:
                     ways //= math.factorial(size)
                 total += ways
-        return total % 1000 if params["reduce"] else total
+        return total % 1000
 
 
 class SubsetSums(Generator):
@@ -208,46 +208,52 @@ class SubsetSums(Generator):
         modulus = rng.integer(3, 9)
         residue = rng.integer(0, modulus - 1)
         if level == "hard":
-            return {"top": rng.integer(10, 19), "size": 0, "modulus": modulus, "residue": residue}
-        low, high = (9, 16) if level == "easy" else (12, 18)
+            return {"first": 1, "last": rng.integer(10, 19), "size": 0, "modulus": modulus, "residue": residue}
+        first = rng.integer(2, 40)
+        count = rng.integer(9, 13) if level == "easy" else rng.integer(14, 18)
         size = rng.integer(3, 4) if level == "easy" else rng.integer(4, 6)
-        return {"top": rng.integer(low, high), "size": size, "modulus": modulus, "residue": residue}
+        return {"first": first, "last": first + count - 1, "size": size, "modulus": modulus, "residue": residue}
 
     def statement(self, params: Params) -> str:
-        top, size, modulus, residue = params["top"], params["size"], params["modulus"], params["residue"]
+        first, last, size = params["first"], params["last"], params["size"]
+        modulus, residue = params["modulus"], params["residue"]
         rule = (
             f"leaves remainder ${residue}$ when divided by ${modulus}$" if residue else f"is divisible by ${modulus}$"
         )
         if size:
             if params["wording"] == 0:
-                return f"How many ${size}$-element subsets of $\\{{1, 2, 3, \\ldots, {top}\\}}$ have a sum that {rule}?"
+                return (
+                    f"How many ${size}$-element subsets of $\\{{{first}, {first + 1}, \\ldots, {last}\\}}$ have a sum "
+                    f"that {rule}?"
+                )
             return (
-                f"A box holds ${top}$ cards numbered from $1$ to ${top}$. In how many ways can ${size}$ of the cards "
-                f"be chosen so that the sum of their numbers {rule}?"
+                f"A box holds cards numbered from ${first}$ to ${last}$, one with each number. In how many ways can "
+                f"${size}$ of the cards be chosen so that the sum of their numbers {rule}?"
             )
         if params["wording"] == 0:
             return (
-                f"A nonempty subset of $\\{{1, 2, 3, \\ldots, {top}\\}}$ is called sparse if it contains no two "
+                f"A nonempty subset of $\\{{1, 2, 3, \\ldots, {last}\\}}$ is called sparse if it contains no two "
                 f"consecutive integers. How many sparse subsets have a sum of elements that {rule}?"
             )
         return (
-            f"Some of the lamps numbered $1, 2, 3, \\ldots, {top}$ in a corridor are switched on, at least one of "
+            f"Some of the lamps numbered $1, 2, 3, \\ldots, {last}$ in a corridor are switched on, at least one of "
             "them, but no two lamps with consecutive numbers. For how many choices is it true that the sum of the "
             f"numbers of the lamps that are on {rule}?"
         )
 
     def answer(self, params: Params) -> int:
-        top, size, modulus, residue = params["top"], params["size"], params["modulus"], params["residue"]
+        first, last, size = params["first"], params["last"], params["size"]
+        modulus, residue = params["modulus"], params["residue"]
         if size:
             table = [[0] * modulus for _ in range(size + 1)]
             table[0][0] = 1
-            for number in range(1, top + 1):
+            for number in range(first, last + 1):
                 for count in range(size, 0, -1):
                     for rest in range(modulus):
                         table[count][(rest + number) % modulus] += table[count - 1][rest]
             return table[size][residue]
         off, on = [1] + [0] * (modulus - 1), [0] * modulus
-        for number in range(1, top + 1):
+        for number in range(first, last + 1):
             grown = [off[(rest - number) % modulus] for rest in range(modulus)]
             off, on = [x + y for x, y in zip(off, on, strict=True)], grown
         return off[residue] + on[residue] - (residue == 0)  # without the empty choice

@@ -68,7 +68,7 @@ class SpacedWords(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
-        low, high = {"easy": (5, 10), "medium": (9, 14), "hard": (8, 15)}[level]
+        low, high = {"easy": (5, 8), "medium": (9, 15), "hard": (8, 15)}[level]
         length = rng.integer(low, high)
         exact = rng.integer(2, 4 if level == "easy" else 5)
         most = rng.integer(2, 4)
@@ -76,7 +76,7 @@ class SpacedWords(Generator):
             return None
         return {
             "length": length,
-            "letters": rng.integer(3, 5 if level == "easy" else 8),
+            "letters": rng.integer(3, 5 if level == "easy" else 9),
             "exact": exact,
             "most": most,
             "circle": level == "hard",
@@ -84,7 +84,7 @@ class SpacedWords(Generator):
 
     def statement(self, params: Params) -> str:
         length, exact, most = params["length"], params["exact"], params["most"]
-        letters = [f"${x}$" for x in "ABCDEFGH"[: params["letters"]]]
+        letters = [f"${x}$" for x in "ABCDEFGHI"[: params["letters"]]]
         ask = "Find the remainder when $W$ is divided by $1000$."
         if params["circle"]:
             if params["wording"] == 0:
@@ -275,23 +275,19 @@ class Tilings(Generator):
     steps = (
         "split the tilings by the kind of the last tile",
         "set up recurrences for the numbers of tilings with each last tile",
-        "run the recurrences up to the length of the strip (and reduce)",
+        "run the recurrences up to the length of the strip and reduce",
     )
 
     def draw(self, rng: Rng, level: str) -> Params:
         low, high = {"easy": (4, 9), "medium": (8, 15), "hard": (9, 18)}[level]
-        colors = [rng.integer(1, 4 if level == "easy" else 5) for _ in range(3)]
+        colors = [rng.integer(2, 5) for _ in range(3)]
         rule = {"easy": "none", "medium": "units", "hard": "lengths"}[level]
-        return {"length": rng.integer(low, high), "colors": colors, "rule": rule, "reduce": level != "easy"}
+        return {"length": rng.integer(low, high), "colors": colors, "rule": rule}
 
     def statement(self, params: Params) -> str:
         length, colors, rule = params["length"], params["colors"], params["rule"]
 
-        def kinds(count: int) -> str:
-            return "one color" if count == 1 else f"${count}$ colors"
-
-        a, b, c = (kinds(count) for count in colors)
-        reduce = params["reduce"]
+        a, b, c = (f"${count}$ colors" for count in colors)
         if params["wording"] == 0:
             limit = {
                 "none": "",
@@ -301,18 +297,18 @@ class Tilings(Generator):
             return (
                 f"Tiles of size $1 \\times 1$ come in {a}, tiles of size $1 \\times 2$ in {b}, and tiles of size "
                 f"$1 \\times 3$ in {c}. A $1 \\times {length}$ strip is to be covered with such tiles{limit}. "
-                f"{ask_count(reduce, 'different coverings')}"
+                f"{ask_count(True, 'different coverings')}"
             )
         limit = {
             "none": "",
             "units": " Two notes of length $1$ never follow each other.",
             "lengths": " Two notes of the same length never follow each other.",
         }[rule]
-        notes = [kinds(count).replace("colors", "pitches").replace("color", "pitch") for count in colors]
+        notes = [f"${count}$ pitches" for count in colors]
         return (
             f"A melody is a sequence of notes. Notes of length $1$ have {notes[0]} to choose from, notes of length $2$ "
             f"have {notes[1]}, and notes of length $3$ have {notes[2]}.{limit} The lengths of the notes in a melody "
-            f"add up to ${length}$. {ask_count(reduce, 'such melodies')}"
+            f"add up to ${length}$. {ask_count(True, 'such melodies')}"
         )
 
     def answer(self, params: Params) -> int:
@@ -330,7 +326,7 @@ class Tilings(Generator):
                     row[size] = colors[size - 1] * ways
             ends.append(row)
         total = sum(ends[length])
-        return total % 1000 if params["reduce"] else total
+        return total % 1000
 
 
 GENERATORS: tuple[Generator, ...] = (

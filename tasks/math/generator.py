@@ -18,7 +18,7 @@ LEVELS: tuple[str, ...] = ("easy", "medium", "hard")
 
 MAX_ANSWER = 999
 MAX_DRAWS = 20_000
-"""Draws before `sample` gives up; a generator that needs more than a few dozen on average is badly made."""
+"""Draws before `problem` gives up; a generator that needs more than a few dozen on average is badly made."""
 
 Params = dict[str, Any]
 """A problem's parameters: JSON values; `wording` picks the phrasing and changes nothing else."""
@@ -63,8 +63,8 @@ class Generator(ABC):
     def answer(self, params: Params) -> int | None:
         """Return the exact answer; None where these parameters have none in AIME's format."""
 
-    def sample(self, rng: Rng, level: str) -> Params:
-        """Draw parameters whose answer is an integer from 0 to 999 that no single operation on the statement gives."""
+    def problem(self, rng: Rng, level: str) -> Problem:
+        """Return a problem whose answer is an integer from 0 to 999 that no single operation on its numbers gives."""
         for _ in range(MAX_DRAWS):
             params = self.draw(rng, level)
             if params is None:
@@ -73,16 +73,14 @@ class Generator(ABC):
             answer = self.answer(params)
             if answer is None or not 0 <= answer <= MAX_ANSWER:
                 continue
-            if not one_operation_away(numbers_in(self.statement(params)), answer):
-                return params
+            statement = self.statement(params)
+            if not one_operation_away(numbers_in(statement), answer):
+                return Problem(self.name, self.area, params, statement, answer)
         raise RuntimeError(f"generator {self.name} made no {level} problem in {MAX_DRAWS} draws")
 
-    def problem(self, rng: Rng, level: str) -> Problem:
-        """Return one finished problem of a level."""
-        params = self.sample(rng, level)
-        answer = self.answer(params)
-        assert answer is not None  # sample took care of it
-        return Problem(self.name, self.area, params, self.statement(params), answer)
+    def sample(self, rng: Rng, level: str) -> Params:
+        """Return the parameters of a problem."""
+        return self.problem(rng, level).params
 
 
 def numbers_in(statement: str) -> list[int]:

@@ -226,19 +226,16 @@ class CevianTriangle(Generator):
     steps = (
         "find the ratios in which the cevians cut each other (Menelaus, or mass points)",
         "find the areas of the three outer triangles relative to the whole",
-        "subtract from the whole, multiply by the given area, and simplify",
+        "subtract from the whole, multiply by the given area, simplify, and reduce",
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
-        high = {"easy": 5, "medium": 6, "hard": 5}[level]
-        if level == "easy":
-            ratios = [[1, rng.integer(2, high)]] * 3
-        elif level == "medium":
-            ratios = [[1, rng.integer(1, high)] for _ in range(3)]
-        else:
-            ratios = [[rng.integer(1, high), rng.integer(1, high)] for _ in range(3)]
-        if any(math.gcd(p, q) > 1 for p, q in ratios):
+        top, bottom = {"easy": (1, 5), "medium": (2, 5), "hard": (5, 5)}[level]
+        ratios = [[rng.integer(1, top), rng.integer(1, bottom)] for _ in range(3)]
+        if any(math.gcd(p, q) > 1 for p, q in ratios) or max(p for p, _ in ratios) < min(top, 2):
             return None
+        if ratios[0] == ratios[1] == ratios[2]:
+            return None  # a short formula would do
         if math.prod(p for p, _ in ratios) == math.prod(q for _, q in ratios):
             return None  # the cevians meet in one point
         return {"area": rng.integer(10, 400), "ratios": [list(ratio) for ratio in ratios]}
@@ -251,7 +248,7 @@ class CevianTriangle(Generator):
                 for (one, other), (p, q) in zip((("BD", "DC"), ("CE", "EA"), ("AF", "FB")), ratios, strict=True)
             ]
         )
-        end = f"is $\\frac{{m}}{{n}}$, {LOWEST_TERMS}. Find $m + n$."
+        end = f"is $\\frac{{m}}{{n}}$, {LOWEST_TERMS}. Find the remainder when $m + n$ is divided by $1000$."
         if params["wording"] == 0:
             return (
                 f"Triangle $ABC$ has area ${area}$. Points $D$, $E$, and $F$ lie on sides $\\overline{{BC}}$, "
@@ -268,7 +265,8 @@ class CevianTriangle(Generator):
         x, y, z = (Fraction(p, q) for p, q in params["ratios"])
         # Routh's theorem
         part = (x * y * z - 1) ** 2 / ((x * y + x + 1) * (y * z + y + 1) * (z * x + z + 1))
-        return fraction_sum(params["area"] * part)
+        total = fraction_sum(params["area"] * part)
+        return None if total is None else total % 1000
 
 
 GENERATORS: tuple[Generator, ...] = (

@@ -157,7 +157,7 @@ class ExpectedRuns(Generator):
                     f"possible group of consecutive lamps of the same color. The expected number of blocks {end}"
                 )
             return (
-                f"{things[0].upper()}{things[1:]} beads are put on a straight string in random order. A run is a "
+                f"Suppose that {things} beads are put on a straight string in random order. A run is a "
                 f"maximal group of neighboring beads of one color. The expected value of the number of runs {end}"
             )
         if params["wording"] == 0:
@@ -166,7 +166,7 @@ class ExpectedRuns(Generator):
                 f"next to it is red. The expected number of lonely red lamps {end}"
             )
         return (
-            f"{things[0].upper()}{things[1:]} beads are put on a straight string in random order. The expected number "
+            f"Suppose that {things} beads are put on a straight string in random order. The expected number "
             f"of red beads that have no red neighbor {end}"
         )
 

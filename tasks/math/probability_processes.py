@@ -35,10 +35,10 @@ class PatternRace(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
-        low, high = {"easy": (3, 3), "medium": (3, 4), "hard": (4, 5)}[level]
+        low, high = {"easy": (3, 4), "medium": (4, 5), "hard": (5, 6)}[level]
         patterns = ["".join(rng.choice("HT") for _ in range(rng.integer(low, high))) for _ in range(2)]
-        if patterns[0] in patterns[1] or patterns[1] in patterns[0]:
-            return None
+        if patterns[0] in patterns[1] or patterns[1] in patterns[0] or patterns[0][:-1] == patterns[1][:-1]:
+            return None  # settled at once, or by a single toss
         heads = rng.choice(((1, 2), (1, 3), (2, 3), (1, 4), (3, 4), (2, 5), (3, 5), (1, 5), (4, 5), (1, 6), (5, 6)))
         return {"patterns": patterns, "heads": list(heads), "reduce": level != "easy"}
 

@@ -1,12 +1,12 @@
 """How many problems fall to one arithmetic expression over the numbers in their statements.
 
-A *template* is an expression over positions: "the second number times the fifth, plus the first". A generator would be
-cheap if one template solved many of its problems, so we try all templates with up to two operations over all numbers
-that a statement shows (and the constants 1 and 2), and all with three operations over its first numbers. Problems whose
-statements are equal but for the numbers share positions; each such group is measured by itself, because a template of
-one means nothing in another.
+A *template* is an expression over positions: "the second number times the fifth, plus the first". A generator would
+be cheap if one template solved many of its problems, so we try all templates with up to two operations over the
+numbers that a statement shows and the constants 1 and 2, and, over the first few numbers, all with three. Problems
+whose statements are equal but for the numbers share positions; each such group is measured by itself, because a
+template of one means nothing in another.
 
-With hundreds of thousands of templates, the best one of a group is right now and then by luck. So the best templates
+With hundreds of thousands of templates the best one of a group is right now and then by luck. So the best templates
 are chosen on one half of the group and measured on the other half.
 """
 
@@ -15,32 +15,52 @@ from collections import defaultdict
 
 import numpy as np
 
-NUMBER = re.compile(r"(?:- ?|\+ )?\d+|(?<![a-z])(?:two|three|four|five|six|seven|eight|nine|ten)(?![a-z])", re.IGNORECASE)
+NUMBER = re.compile(
+    r"(?:- ?|\+ )?\d+|(?<![a-z])(?:two|three|four|five|six|seven|eight|nine|ten)(?![a-z])", re.IGNORECASE
+)
 WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 LIMIT = 10**9
-KEPT = 40  # templates carried from the first half to the second
+SMALLEST_GROUP = 40
+CARRIED = 40
+"""Templates carried along from every block of a search."""
+MEASURED = 8
+"""Templates of the first half that are measured on the second; the best of them counts."""
 
 
 def numbers(statement):
+    """The numbers of a statement with their signs, in order."""
     return [WORDS.get(found.lower()) or int(found.replace(" ", "")) for found in NUMBER.findall(statement)]
 
 
-def skeleton(statement):
-    return NUMBER.sub("#", statement)
-
-
 def grouped(problems):
-    """Statements with the same words (signs belong to the numbers): {skeleton: (numbers [problems, positions], answers [problems])}."""
-    groups = defaultdict(list)
+    """Arrays (numbers [problems, positions], answers [problems]) of problems whose numbers stand in the same places.
+
+    These are statements with the same words; where too few share all words (lists of names vary in length, "once"
+    becomes "twice"), those of one wording with equally many numbers are put together.
+    """
+    by_words, by_length = defaultdict(list), defaultdict(list)
     for problem in problems:
-        groups[skeleton(problem.statement)].append(problem)
-    return {
-        words: (
-            np.array([numbers(p.statement) for p in group], dtype=np.int64),
-            np.array([p.answer for p in group], dtype=np.int64),
+        by_words[NUMBER.sub("#", problem.statement)].append(problem)
+    for group in list(by_words.values()):
+        if len(group) < SMALLEST_GROUP:
+            for problem in group:
+                by_length[problem.params["wording"], len(numbers(problem.statement))].append(problem)
+    return [
+        (
+            np.array([numbers(problem.statement) for problem in group], dtype=np.int64),
+            np.array([problem.answer for problem in group], dtype=np.int64),
         )
-        for words, group in groups.items()
-    }
+        for group in (*by_words.values(), *by_length.values())
+        if len(group) >= SMALLEST_GROUP and numbers(group[0].statement)
+    ]
+
+
+def columns_of(values, most):
+    """The first `most` positions whose numbers vary, and every constant that is shown, with 1 and 2."""
+    varying = [i for i in range(values.shape[1]) if len(set(values[:, i])) > 1][:most]
+    shown = {int(column[0]) for column in values.T if len(set(column)) == 1} | {1, 2}
+    constants = np.tile(np.array(sorted(shown), dtype=np.int64), (len(values), 1))
+    return np.concatenate([values[:, varying], constants], axis=1)
 
 
 def _operations(a, b):
@@ -61,51 +81,47 @@ def _operations(a, b):
 
 
 def combine(a, b):
-    """All results of one operation on a column of `a` and one of `b`, without repeated columns."""
-    parts = [np.clip(part.reshape(len(a), -1), -LIMIT, LIMIT) for part in _operations(a, b)]
-    return np.unique(np.concatenate(parts, axis=1), axis=1)
+    """All results of one operation on a column of `a` and one of `b`."""
+    return np.concatenate([np.clip(part.reshape(len(a), -1), -LIMIT, LIMIT) for part in _operations(a, b)], axis=1)
 
 
-def _best(columns, answers):
-    """The templates with the most hits, at most KEPT."""
-    hits = (columns == answers[:, None]).sum(axis=0)
-    order = np.argsort(-hits, kind="stable")[:KEPT]
-    return columns[:, order[hits[order] > 0]]
-
-
-def best_share(values, answers, operations):
-    """Share of the second half that the best of the templates solves which did best on the first half.
+def best_share(columns, answers, operations):
+    """Share of the second half that the templates solve which did best on the first half.
 
     Args:
-        values: The numbers, [problems, positions].
+        columns: Numbers and constants, [problems, columns].
         answers: [problems].
         operations: The largest number of operations, 2 or 3.
     """
-    half = len(values) // 2
-    # Both halves are evaluated together, so that a column stays one template; the choice looks at the first only.
-    one = np.unique(values, axis=1)
+    half = len(columns) // 2
+    one = np.unique(columns, axis=1)
     first = np.unique(np.concatenate([one, combine(one, one)], axis=1), axis=1)
-    chosen = [_select(first, answers, half)]
-    second = []
+    chosen = [_best(first, answers, half, CARRIED)]
     for start in range(0, first.shape[1], 64):
         block = combine(first[:, start : start + 64], one)
-        chosen.append(_select(block, answers, half))
+        chosen.append(_best(block, answers, half, CARRIED))
         if operations > 2:
-            second.append(block)
+            block = np.unique(block, axis=1)
+            for inner in range(0, block.shape[1], 128):
+                chosen.append(_best(combine(block[:, inner : inner + 128], one), answers, half, CARRIED))
     if operations > 2:
         for start in range(0, first.shape[1], 16):
-            chosen.append(_select(combine(first[:, start : start + 16], first), answers, half))
-        for block in second:
-            for start in range(0, block.shape[1], 128):
-                chosen.append(_select(combine(block[:, start : start + 128], one), answers, half))
-    columns = np.concatenate(chosen, axis=1)
-    hits = (columns == answers[:, None])[:half].sum(axis=0)
-    order = np.argsort(-hits, kind="stable")[:KEPT]
-    later = (columns[:, order] == answers[:, None])[half:].mean(axis=0)
-    return float(later.max(initial=0.0))
+            chosen.append(_best(combine(first[:, start : start + 16], first), answers, half, CARRIED))
+    finalists = _best(np.concatenate(chosen, axis=1), answers, half, MEASURED)
+    return float((finalists == answers[:, None])[half:].mean(axis=0).max(initial=0.0))
 
 
-def _select(columns, answers, half):
+def _best(columns, answers, half, most):
+    """The columns that are right most often in the first half."""
     hits = (columns[:half] == answers[:half, None]).sum(axis=0)
-    order = np.argsort(-hits, kind="stable")[:KEPT]
+    order = np.argsort(-hits, kind="stable")[:most]
     return columns[:, order[hits[order] > 0]]
+
+
+def template_share(problems, *, positions, operations):
+    """Share of the problems that the best templates of their groups solve, and how many problems were measured."""
+    solved = measured = 0.0
+    for values, answers in grouped(problems):
+        solved += best_share(columns_of(values, positions), answers, operations) * len(answers)
+        measured += len(answers)
+    return (solved / measured if measured else 0.0), int(measured)

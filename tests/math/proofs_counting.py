@@ -18,9 +18,7 @@ def residue_conditions(p):
 
 def remainder_cycle(p):
     total = sum(sum(pow(b, k) for b in p["bases"]) % p["modulus"] for k in range(1, min(p["last"], 60) + 1))
-    total += sum(
-        sum(pow(b, k, p["modulus"]) for b in p["bases"]) % p["modulus"] for k in range(61, p["last"] + 1)
-    )
+    total += sum(sum(pow(b, k, p["modulus"]) for b in p["bases"]) % p["modulus"] for k in range(61, p["last"] + 1))
     return _reduced(total, p)
 
 
@@ -53,9 +51,7 @@ def factorial_power(p):
 
 
 def coprime_sums(p):
-    return _reduced(
-        sum(n ** p["power"] for n in range(1, p["bound"] + 1) if math.gcd(n, p["modulus"]) == 1), p
-    )
+    return _reduced(sum(n ** p["power"] for n in range(1, p["bound"] + 1) if math.gcd(n, p["modulus"]) == 1), p)
 
 
 def _all_divisors(factors):
@@ -166,7 +162,7 @@ def shelves(p):
         grown = {}
         for counts, ways in states.items():
             for i in range(len(counts)):
-                key = counts[:i] + (counts[i] + 1,) + counts[i + 1 :]
+                key = (*counts[:i], counts[i] + 1, *counts[i + 1 :])
                 grown[key] = grown.get(key, 0) + ways
         states = grown
     fits = (
@@ -174,19 +170,20 @@ def shelves(p):
         for counts, ways in states.items()
         if all(low <= n <= high for n, (low, high) in zip(counts, p["bounds"], strict=True))
     )
-    return _reduced(sum(fits), p)
+    return sum(fits) % 1000
 
 
 def subset_sums(p):
     if p["size"]:
-        chosen = itertools.combinations(range(1, p["top"] + 1), p["size"])
+        chosen = itertools.combinations(range(p["first"], p["last"] + 1), p["size"])
         return sum(sum(c) % p["modulus"] == p["residue"] for c in chosen)
 
     def sparse(n):
         """All sums of subsets of 1..n without neighbors."""
         return [0] if n <= 0 else sparse(n - 1) + [s + n for s in sparse(n - 2)]
 
-    sums = sparse(p["top"])
+    assert p["first"] == 1
+    sums = sparse(p["last"])
     sums.remove(0)
     return sum(s % p["modulus"] == p["residue"] for s in sums)
 
@@ -220,11 +217,14 @@ def spaced_words(p):
                 key = (a + (kind == "A"), b + (kind == "B"), kind == "A", first)
                 grown[key] = grown.get(key, 0) + ways * weight
         states = grown
-    return sum(
-        ways
-        for (a, b, last, first), ways in states.items()
-        if a <= p["most"] and b == p["exact"] and not (p["circle"] and last and first)
-    ) % 1000
+    return (
+        sum(
+            ways
+            for (a, b, last, first), ways in states.items()
+            if a <= p["most"] and b == p["exact"] and not (p["circle"] and last and first)
+        )
+        % 1000
+    )
 
 
 def necklaces(p):
@@ -262,7 +262,7 @@ def necklaces(p):
                 grown[used] = grown.get(used, 0) + ways * free
                 for c in range(exact):
                     if used[c] + length <= counts[c]:
-                        key = used[:c] + (used[c] + length,) + used[c + 1 :]
+                        key = (*used[:c], used[c] + length, *used[c + 1 :])
                         grown[key] = grown.get(key, 0) + ways
             states = grown
         total += states.get(tuple(counts), 0)
@@ -315,7 +315,7 @@ def tilings(p):
                 total += p["colors"][size - 1] * cover(left - size, size)
         return total
 
-    return _reduced(cover(p["length"], 0), p)
+    return cover(p["length"], 0) % 1000
 
 
 PROOFS = {

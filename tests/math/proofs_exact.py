@@ -204,7 +204,7 @@ def cevian_triangle(p):
     d, e, f = (divide(b, c, p["ratios"][0]), divide(c, a, p["ratios"][1]), divide(a, b, p["ratios"][2]))
     x, y, z = _cross_point(a, d, b, e), _cross_point(b, e, c, f), _cross_point(c, f, a, d)
     twice = (y[0] - x[0]) * (z[1] - x[1]) - (y[1] - x[1]) * (z[0] - x[0])
-    return _terms(abs(twice) * p["area"], p)
+    return _terms(abs(twice) * p["area"], {"reduce": True})
 
 
 def lattice_interior(p):
@@ -330,7 +330,7 @@ def expected_runs(p):
             for (left, last), (ways, total) in states.items():
                 for color, n in enumerate(left):
                     if n:
-                        key = (left[:color] + (n - 1,) + left[color + 1 :], color)
+                        key = ((*left[:color], n - 1, *left[color + 1 :]), color)
                         old = grown.get(key, (0, 0))
                         grown[key] = (old[0] + ways, old[1] + total + ways * (color != last))
             states = grown
