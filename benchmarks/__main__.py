@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from rlvr.tasks.errors import UnknownName, UserError
@@ -16,8 +17,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="+", help=f"all, or any of: {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions; noisier figures")
+    parser.add_argument("--peer-path", help="a folder to import a peer from that PyPI lacks")
     parser.add_argument("--no-save", action="store_true", help="print only")
     arguments = parser.parse_args()
+    if arguments.peer_path:
+        os.environ["RLVR_PEER_PATH"] = arguments.peer_path
     names = BENCHMARKS if arguments.names == ["all"] else arguments.names
     met = True
     try:

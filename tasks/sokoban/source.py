@@ -122,9 +122,8 @@ def _read_file(file: DataFile, place: Path, several: bool) -> Iterator[SokobanTa
         for line, row in read_rows(path):
             solution = require(row, "solution", str, path, line) if row.get("solution") else None
             group = str(row.get("set") or path.stem)
-            yield _read_level(
-                file, line, require(row, "level", str, path, line), solution, f"{row.get('id') or line}", group
-            )
+            item = str(row.get("id") or (f"{path.stem}-{line}" if several else line))
+            yield _read_level(file, line, require(row, "level", str, path, line), solution, item, group)
         return
     # In Boxoban's folders (unfiltered/test/000.txt) files are numbered, and the folders say what they are.
     inside = path.relative_to(place if place.is_dir() else path.parent).with_suffix("")
