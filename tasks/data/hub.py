@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import cast
 
 from ..errors import MissingData, MissingExtra, UserError
 from .registry import Registered, add, data_home
@@ -51,11 +52,12 @@ def pull(name: str, *, endpoint: str | None = None) -> Registered:
 def _download(entry: DataSet, endpoint: str, work: Path) -> str:
     """Fetch the set's files into `work/files/SPLIT/...` and return the source's name."""
     try:
-        import httpx
         from huggingface_hub import HfApi, hf_hub_download
         from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
     except ImportError:
         raise MissingExtra("huggingface_hub", "data") from None
+    # The HTTP client differs between versions of huggingface_hub; its errors are found through the hub's own one.
+    client_error = cast(type[Exception], HfHubHTTPError.__bases__[0])
     by_hand = f"or download it by hand and run: rlvr data add {entry.name} FILE_OR_FOLDER"
     revisions: dict[str, tuple[str, list[str]]] = {}
     try:
@@ -97,7 +99,7 @@ def _download(entry: DataSet, endpoint: str, work: Path) -> str:
         raise MissingData(f"{endpoint} has no data set {part.repo} (any more); {by_hand}.") from None
     except OfflineModeIsEnabled:
         raise UserError(f"HF_HUB_OFFLINE is set, so {entry.name} cannot be pulled: unset it, {by_hand}.") from None
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except (client_error, OSError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise UserError(
             f"{entry.name} could not be pulled from {endpoint} ({reason or type(error).__name__}): "
