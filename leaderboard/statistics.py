@@ -4,15 +4,13 @@ How the numbers of a table are made, from the bottom up:
 
 1. A *task* (one group of an entry) scores the mean of its members that count; verifier time-outs do not count.
 2. An *entry* (one environment at one difficulty) scores the mean of its tasks.
-3. A *family* scores the mean of its entries, and a *suite* the mean of its families, so that a family with many
-   ids weighs no more than one with a single id.
+3. A *family* and a *suite* score the mean of their entries, each weighing the same, however many tasks it has.
 4. The interquartile mean is taken over the entries' normalised scores (Agarwal et al. 2021, "Deep reinforcement
    learning at the edge of the statistical precipice"), with fractional weights at the two cuts.
 5. Intervals come from one bootstrap a table row: tasks are resampled with replacement within their entry
    (stratified, members of a group stay together), every statistic is computed from the same resamples.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import comb
 from typing import NamedTuple
@@ -77,22 +75,10 @@ def interquartile_mean(values: ArrayLike) -> Floats:
     return result
 
 
-def weighted_mean(weights: ArrayLike) -> Statistic:
-    """Return the statistic that averages entry means with these weights (shape (E,), normalised to sum 1)."""
-    shares = np.asarray(weights, dtype=np.float64)
-    shares = shares / shares.sum()
-
-    def statistic(means: Floats) -> Floats:
-        result: Floats = means @ shares
-        return result
-
-    return statistic
-
-
-def family_weights(families: Sequence[str]) -> Floats:
-    """Return the weight of each entry (shape (E,)): families share equally, and so do the entries of a family."""
-    counts = Counter(families)
-    return np.array([1.0 / (len(counts) * counts[family]) for family in families])
+def plain_mean(means: Floats) -> Floats:
+    """Return the mean over entries, each weighing the same."""
+    result: Floats = means.mean(axis=-1)
+    return result
 
 
 def normalised(score: float, random: float | None, expert: float | None) -> float | None:
@@ -145,9 +131,11 @@ def estimate(
 ) -> Estimate:
     """Return a statistic of the entry means with its percentile bootstrap interval.
 
-    Where every task of every entry scores 0 (or 1), resampling sees no spread at all and would claim certainty.
-    The open end is then the exact binomial one: with n tasks and no failure, success rates down to
-    (alpha / 2) ** (1 / n), common to all entries, are compatible with what was seen (Clopper and Pearson 1934).
+    Where every task of an entry scores 1 (or 0), resampling sees no spread and would claim certainty. What such
+    entries leave open is added: with n tasks in all of them and no failure, success rates down to
+    (alpha / 2) ** (1 / n), common to them, are compatible with what was seen (Clopper and Pearson 1934). The
+    distance by which the statistic moves when they have that rate, and the bootstrap's own, are independent, so
+    they add as the root of the sum of squares (Zou and Donner 2008, "MOVER").
 
     Args:
         tasks: One array of task scores an entry.
@@ -162,11 +150,15 @@ def estimate(
         return Estimate(value, None)
     tail = (1 - confidence) / 2
     low, high = (float(edge) for edge in np.quantile(statistic(replicates), [tail, 1 - tail]))
-    everything = np.concatenate(list(tasks))
-    if everything.min() == everything.max() and everything[0] in (0.0, 1.0):
-        certain = tail ** (1 / len(everything))
-        edge = float(statistic(np.full_like(means, certain if everything[0] == 1.0 else 1 - certain)))
-        low, high = min(low, edge), max(high, edge)
+    below, above = max(0.0, value - low), max(0.0, high - value)
+    for mark in (0.0, 1.0):
+        certain = np.array([bool(np.all(scores == mark)) for scores in tasks])
+        count = sum(len(scores) for scores, same in zip(tasks, certain, strict=True) if same)
+        if count:
+            edge = tail ** (1 / count)
+            shift = float(statistic(np.where(certain, edge if mark else 1 - edge, means))) - value
+            below, above = float(np.hypot(below, max(0.0, -shift))), float(np.hypot(above, max(0.0, shift)))
+    low, high = value - below, value + above
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
     return Estimate(value, Interval(low, high))

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr.leaderboard.statistics import (
     Interval,
     counter_uniforms,
     estimate,
-    family_weights,
     group_means,
     interquartile_mean,
     majority_at_k,
     normalised,
     pass_at_k,
+    plain_mean,
     resampled_means,
-    weighted_mean,
 )
 from rlvr.tasks.rng import Rng, counter_uniform
 
@@ -86,11 +86,6 @@ def test_normalised_score_is_undefined_where_the_references_are_equal_or_missing
     assert normalised(0.6, 0.1, None) is None
 
 
-def test_families_share_equally_and_so_do_their_entries() -> None:
-    weights = family_weights(["maze", "math", "math", "math"])
-    assert weights.tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6])
-
-
 def test_members_of_a_group_are_one_task_and_excluded_groups_leave_no_trace() -> None:
     assert group_means({2: [1.0, 0.0], 0: [1.0, 1.0, 0.0, 0.0], 1: []}).tolist() == [0.5, 0.5]
 
@@ -112,9 +107,9 @@ def test_bootstrap_is_named_and_reproducible() -> None:
 
 def test_strata_do_not_mix() -> None:
     """Two entries without any spread inside have none in their mean, however far apart they are."""
-    tasks = [np.zeros(5), np.ones(5)]
+    tasks = [np.full(5, 0.25), np.full(5, 0.75)]
     replicates = resampled_means(tasks, name="strata", resamples=200)
-    found = estimate(tasks, weighted_mean([1, 1]), replicates)
+    found = estimate(tasks, plain_mean, replicates)
     assert found.value == 0.5
     assert found.interval == pytest.approx((0.5, 0.5))
 
@@ -122,21 +117,33 @@ def test_strata_do_not_mix() -> None:
 def test_perfect_and_hopeless_scores_keep_an_honest_open_end() -> None:
     for mark, expected in ((1.0, Interval(0.025 ** (1 / 20), 1.0)), (0.0, Interval(0.0, 1 - 0.025 ** (1 / 20)))):
         tasks = [np.full(10, mark), np.full(10, mark)]
-        found = estimate(tasks, weighted_mean([1, 1]), resampled_means(tasks, name="edge"), bounds=(0, 1))
+        found = estimate(tasks, plain_mean, resampled_means(tasks, name="edge"), bounds=(0, 1))
         assert found.value == mark
         assert found.interval == pytest.approx(expected)
 
 
+def test_what_certain_entries_leave_open_adds_to_the_rest_as_a_root_of_squares() -> None:
+    wavering, certain = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]), np.ones(12)
+    replicates = resampled_means([wavering, certain], name="mover")
+    alone = estimate([wavering], plain_mean, replicates[:, :1]).interval
+    both = estimate([wavering, certain], plain_mean, replicates)
+    assert alone is not None and both.interval is not None
+    from_bootstrap = (0.625 - alone.low) / 2
+    from_certain = (1 - 0.025 ** (1 / 12)) / 2
+    assert both.value - both.interval.low == pytest.approx(np.hypot(from_bootstrap, from_certain))
+    assert both.interval.high - both.value == pytest.approx((alone.high - 0.625) / 2)
+
+
 def test_an_entry_of_one_task_has_no_interval() -> None:
     tasks = [np.array([0.5]), np.array([0.0, 1.0])]
-    found = estimate(tasks, weighted_mean([1, 1]), resampled_means(tasks, name="one"))
+    found = estimate(tasks, plain_mean, resampled_means(tasks, name="one"))
     assert found.value == 0.5
     assert found.interval is None
 
 
 def test_bounds_clip_the_interval() -> None:
     tasks = [np.array([1.0, 1.0, 1.0, 0.0])]
-    found = estimate(tasks, weighted_mean([1]), resampled_means(tasks, name="clip"), bounds=(0, 1))
+    found = estimate(tasks, plain_mean, resampled_means(tasks, name="clip"), bounds=(0, 1))
     assert found.interval is not None
     assert found.interval.high == 1.0
 
@@ -151,7 +158,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(chance: float) -> 
     for trial in range(300):
         tasks = [np.array([float(rng.random() < rate) for _ in range(10)]) for rate in rates]
         replicates = resampled_means(tasks, name=f"coverage {trial}", resamples=400)
-        interval = estimate(tasks, weighted_mean([1, 1, 1]), replicates, bounds=(0, 1)).interval
+        interval = estimate(tasks, plain_mean, replicates, bounds=(0, 1)).interval
         assert interval is not None
         hits += interval.low - 1e-9 <= truth <= interval.high + 1e-9
     assert 0.90 <= hits / 300 <= 0.995
@@ -162,6 +169,6 @@ def test_members_of_a_group_are_resampled_together() -> None:
     marks = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]
     single = [group_means({i: [mark] for i, mark in enumerate(marks)})]
     copied = [group_means({i: [mark] * 10 for i, mark in enumerate(marks)})]
-    wide = estimate(single, weighted_mean([1]), resampled_means(single, name="c")).interval
-    same = estimate(copied, weighted_mean([1]), resampled_means(copied, name="c")).interval
+    wide = estimate(single, plain_mean, resampled_means(single, name="c")).interval
+    same = estimate(copied, plain_mean, resampled_means(copied, name="c")).interval
     assert wide == same
