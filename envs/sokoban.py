@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..tasks.sokoban.rules import Reward, SokobanRules
+from ..tasks.sokoban.solve import DEFAULT_NODES
 from ..tasks.sokoban.source import DATA_SETS, SokobanSource, load_levels
 from ..tasks.sokoban.task import SokobanTask
 from ..tasks.task import TaskSource
@@ -69,7 +70,7 @@ class SokobanEnv(TextEnv[SokobanTask]):
         min_pushes: int | None = None,
         data: str | None = None,
         dataset: str | None = None,
-        max_nodes: int = 300_000,
+        max_nodes: int = DEFAULT_NODES,
         **kwargs: Any,
     ) -> None:
         source: TaskSource[SokobanTask]

@@ -39,7 +39,7 @@ class Solution(NamedTuple):
     """Positions expanded."""
 
 
-DEFAULT_NODES = 300_000
+DEFAULT_NODES = 200_000
 GREEDY = 2.0
 """The heuristic's weight once the search for the fewest pushes has taken too long."""
 _CLOCK_EVERY = 256

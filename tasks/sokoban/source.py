@@ -92,6 +92,8 @@ def load_levels(name: str, data: str | Path | None = None) -> DataSource[Sokoban
 
     Boxoban's text files, XSB collections, and rows (JSONL, CSV, ...) with `level` and perhaps `id`, `set` and
     `solution`. The difficulty is the set (`unfiltered`, `medium`, `hard`, `Microban`), else the folder's or file's.
+    Every level is read and checked at once, at some 0.2 ms and 2 kB each: of Boxoban's more than a million training
+    levels, name the folders or files that are to be played.
 
     Args:
         name: `boxoban` or `microban`.
