@@ -19,6 +19,7 @@ from .core import TextEnv
 
 Observations = tuple[str, ...]
 _NUMERIC = (int, float, bool)
+"""What Gymnasium puts into an array of that type; other numbers are numpy's own."""
 
 
 def __getattr__(name: str) -> Callable[..., "TextVectorEnv"]:
@@ -128,6 +129,24 @@ class TextVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[Any]]):
             batched["_final_info"] = self._over.copy()
         return tuple(observations), rewards, terminations, truncations, batched
 
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of every environment (or read an attribute), such as `expert_action`; a tuple of results."""
+        found = [getattr(env, name) for env in self.envs]
+        return tuple(value(*args, **kwargs) if callable(value) else value for value in found)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Read an attribute of every environment."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute: a list or tuple has one value for each environment, anything else goes to all."""
+        if not isinstance(values, list | tuple):
+            values = [values] * self.num_envs
+        if len(values) != self.num_envs:
+            raise UserError(f"Pass one value for each of the {self.num_envs} environments, not {len(values)}.")
+        for env, value in zip(self.envs, values, strict=True):
+            setattr(env, name, value)
+
     def render(self) -> tuple[Any, ...] | None:
         """Return every environment's picture."""
         return tuple(env.render() for env in self.envs)
@@ -140,6 +159,15 @@ class TextVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[Any]]):
 
 def _object_array(values: Sequence[Any]) -> NDArray[Any]:
     return np.fromiter(values, dtype=object, count=len(values))
+
+
+def _stacked(values: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
+    first = next(value for value in values if value is not None)
+    stacked = np.zeros((len(values), *first.shape), dtype=first.dtype)
+    for i, value in enumerate(values):
+        if value is not None:
+            stacked[i] = value
+    return stacked
 
 
 def batch_infos(infos: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
@@ -160,8 +188,12 @@ def batch_infos(infos: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
             values = [None if info is None else info.get(key) for info in infos]
             held = np.array([info is not None and key in info for info in infos])
         kind = next(type(value) for value, has in zip(values, held, strict=True) if has)
-        if kind in _NUMERIC:
+        if kind in _NUMERIC or issubclass(kind, np.number):
             batched[key] = np.array([kind() if value is None else value for value in values], dtype=kind)
+        elif kind is dict:
+            batched[key] = batch_infos(values)
+        elif kind is np.ndarray:
+            batched[key] = _stacked(values)
         else:
             batched[key] = _object_array(values)
         batched[f"_{key}"] = held.copy()

@@ -4,6 +4,7 @@ Parsing, the grammar shown in prompts, JSON schemas, tool definitions and discre
 the same specification, so they cannot disagree.
 """
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -73,6 +74,19 @@ def match_action(specs: Sequence[ActionSpec], text: str) -> Call | None:
 def action_grammar(specs: Sequence[ActionSpec]) -> str:
     """Return one regular expression (without named groups) that accepts exactly the commands of all specs."""
     return "|".join(f"(?:{re.sub(r'[(][?]P<[^>]+>', '(?:', spec.pattern)})" for spec in specs)
+
+
+def all_commands(specs: Sequence[ActionSpec]) -> tuple[str, ...] | None:
+    """Return every command that there can be, or None where some argument has no fixed choices."""
+    commands: list[str] = []
+    for spec in specs:
+        if not all(param.choices for param in spec.params):
+            return None
+        for values in itertools.product(*(param.choices for param in spec.params)):
+            commands.append(
+                spec.format(**{param.name: value for param, value in zip(spec.params, values, strict=True)})
+            )
+    return tuple(commands)
 
 
 def accepted(specs: Sequence[ActionSpec]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ...tasks.actions import format_call, match_action
+from ...tasks.actions import all_commands, format_call, match_action
 from ...tasks.rng import Rng
 from .process import Crashed, OutOfTime
 from .report import NotApplicable, Violation
@@ -108,11 +108,7 @@ def _candidates(env: Any, legal: list[tuple[str, ...]], seed: int) -> list[str]:
     """Texts that look like actions: legal ones of other states, examples, and all that the choices spell out."""
     texts = dict.fromkeys([*env.examples, *(action for actions in legal for action in actions)])
     for spec in env.rules.actions:
-        if spec.params and all(param.choices for param in spec.params):
-            for values in itertools.product(*(param.choices for param in spec.params)):
-                texts[spec.format(**{param.name: v for param, v in zip(spec.params, values, strict=True)})] = None
-        elif not spec.params:
-            texts[spec.template] = None
+        texts.update(dict.fromkeys(all_commands((spec,)) or ()))
     found = list(texts)
     if len(found) > MAX_CANDIDATES:
         found = Rng.named("candidates", seed).sample(found, MAX_CANDIDATES)

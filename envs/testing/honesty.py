@@ -232,7 +232,7 @@ Policy = Callable[[str, dict[str, Any]], str]
 def cheating(subject: Subject) -> str:
     """See `Check.CHEATING`."""
     env = subject.bare()
-    floor = subject.documented.floor
+    floor = max(subject.documented.floor, _one_row(env))
     worst, worst_name = 0.0, "none of them"
     plays = subject.sizes.plays
     for name, policy in cheats(env, subject):
@@ -246,6 +246,15 @@ def cheating(subject: Subject) -> str:
         if mean > worst:
             worst, worst_name = mean, name
     return f"the best cheat ({worst_name}) scored {worst:.3f}, the documented floor is {floor:g}"
+
+
+def _one_row(env: Any) -> float:
+    """What a constant scores on a data set by being the answer of one row of the split: a small set says no more."""
+    source: Any = getattr(env, "source", None)
+    if not hasattr(source, "find"):
+        return 0.0
+    split = env.split or source.splits[0]
+    return 1.0 / max(1, sum(source[i].split == split for i in range(len(source))))
 
 
 def exceeds(mean: float, floor: float, plays: int) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from ...tasks.actions import all_commands
 from ...tasks.errors import UserError
 from ..core import TextEnv
 
@@ -14,13 +15,14 @@ from ..core import TextEnv
 class DiscreteActions(gym.Wrapper[str, Any, str, str], gym.utils.RecordConstructorArgs):
     """Actions by number, for Stable-Baselines3, CleanRL and friends.
 
-    Where every kind of action has no parameter (moves on a grid), action i is the i-th kind, always. Otherwise
-    action i is the i-th legal action of the present state, and numbers beyond them are invalid actions.
+    Where all commands can be listed (moves on a grid), action i is the i-th command, always. Otherwise, or with
+    `size`, action i is the i-th legal action of the present state, and numbers beyond them are invalid actions.
     `info["action_mask"]` (int8, shape (n,)) marks what is legal now. Observations stay text; see `ByteObservations`.
 
     Args:
         env: A text environment with finitely many legal actions.
-        size: The number of actions, needed where they depend on the state; more legal actions than that are cut off.
+        size: Number the legal actions of each state, this many at most (more are cut off); needed where the commands
+            depend on the state.
     """
 
     def __init__(self, env: gym.Env[str, str], size: int | None = None) -> None:
@@ -29,10 +31,7 @@ class DiscreteActions(gym.Wrapper[str, Any, str, str], gym.utils.RecordConstruct
         if not isinstance(env.unwrapped, TextEnv):
             raise UserError("DiscreteActions wraps rlvr's text environments.")
         self._text_env: TextEnv[Any] = env.unwrapped
-        specs = self._text_env.rules.actions
-        self._fixed: tuple[str, ...] | None = (
-            tuple(spec.template for spec in specs) if not any(spec.params for spec in specs) else None
-        )
+        self._fixed = all_commands(self._text_env.rules.actions) if size is None else None
         if self._fixed is None and size is None:
             raise UserError("The actions of this environment depend on the state; pass size= (the most there can be).")
         self._size = len(self._fixed) if self._fixed is not None else cast(int, size)
