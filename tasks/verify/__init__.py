@@ -55,7 +55,7 @@ def verify(gold: str | Sequence[str], answer: str, *, limit_s: float = 5.0, poli
     """
     if limit_s <= 0:
         raise ValueError("limit_s must be positive.")
-    quick = plain_integers(gold, answer, policy)
+    quick = None if policy.box_required else plain_integers(gold, answer, policy)
     if quick is not None:
         return quick
     settled = settle(gold, answer, policy)
@@ -86,7 +86,7 @@ async def averify(
     """
     if limit_s <= 0:
         raise ValueError("limit_s must be positive.")
-    quick = plain_integers(gold, answer, policy)
+    quick = None if policy.box_required else plain_integers(gold, answer, policy)
     if quick is not None:
         return quick
     settled = settle(gold, answer, policy)

@@ -6,10 +6,12 @@ from math import comb, factorial, isqrt
 
 from .limits import (
     MAX_BITS,
+    MAX_DEPTH,
     MAX_FACTORIAL_ARGUMENT,
     MAX_MATRIX_CELLS,
     MAX_SERIES_TERMS,
     MAX_SYMBOLIC_EXPONENT,
+    MAX_TERMS,
     TooLarge,
 )
 from .nodes import Decimal, Node
@@ -148,7 +150,33 @@ def check_cost(node: Node) -> float:
     Raises:
         TooLarge: An exponent, factorial, binomial, sum or matrix exceeds its limit.
     """
+    _check_shape(node)
     return _bits(node)
+
+
+def _check_shape(node: Node) -> None:
+    """Refuses trees that are too deep for recursion, and series inside series with too many terms in all."""
+    level = [(node, 1.0)]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise TooLarge(f"its operations are nested more than {MAX_DEPTH} deep")
+        below = []
+        for part, terms in level:
+            if part.op in ("sum", "prod"):
+                terms *= _span(part)
+                if terms > MAX_TERMS:
+                    raise TooLarge(f"sums and products have more than {MAX_TERMS} terms in all")
+            below += [(child, terms) for child in part.args]
+        level = below
+
+
+def _span(series: Node) -> float:
+    start, end = series.args[1:]
+    if start.op == end.op == "num":
+        return max(1.0, float(end.value.exact - start.value.exact))
+    return 1.0
 
 
 def _bits(node: Node) -> float:
@@ -178,7 +206,8 @@ def _bits(node: Node) -> float:
         return _binomial_bits(sizes)
     if op in ("sum", "prod"):
         return _series_bits(node, sizes)
-    if op in ("mul", "div"):
+    if op in ("mul", "div", "add"):
+        # The denominators of a sum multiply too.
         return _checked(sum(sizes))
     if op == "fn" and node.value in ("sinh", "cosh", "gamma") and sizes[0] != _UNKNOWN and sizes[0] > 20:
         raise TooLarge("an exponent is too large")

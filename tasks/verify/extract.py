@@ -49,6 +49,19 @@ _CUE = re.compile(
       | \bantwort\s*(?:\b(?:ist|lautet)\b)?[\s:]+ | \brisposta\s*(?:\bè\b)?[\s:]+ | \bответ\b[\s:]+ | الإجابة[\s:]* """,
     re.IGNORECASE | re.VERBOSE,
 )
+_CUE_WORDS = (
+    "answer",
+    "solution",
+    "答案",
+    "réponse",
+    "reponse",
+    "respuesta",
+    "antwort",
+    "risposta",
+    "ответ",
+    "الإجابة",
+)
+_MOST_CUES = 8
 _HOPE = re.compile(r"\.?\s*I hope (?:it|this) is correct", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n|[。！？]")
 _LABEL_GLUE = re.compile(
@@ -143,7 +156,7 @@ def extract_choice(text: str, policy: VerifyPolicy) -> Extraction:
         return _boxed(visible)
     if policy.box_required:
         return Extraction(None, problem="no \\boxed{} was found")
-    cues = list(_CUE.finditer(visible))
+    cues = _cues(visible)
     start = cues[-1].end() if cues else 0
     stripped = visible[start:].strip()
     leading = _CHOICE.match(stripped)
@@ -251,9 +264,27 @@ def _value_of(statement: str) -> str:
     return statement if is_bare(statement) else last_value(statement[-_TAIL:]) or statement
 
 
+def _cues(text: str) -> list[re.Match[str]]:
+    """The last announcements in a text, in order; words are looked for first, since most texts have few or none."""
+    folded = text.lower()
+    starts: list[int] = []
+    for word in _CUE_WORDS:
+        at = len(folded)
+        for _ in range(_MOST_CUES):
+            at = folded.rfind(word, 0, at)
+            if at < 0:
+                break
+            starts.append(at)
+    if len(folded) != len(text):
+        # Some letters change their length in lower case; positions would be wrong.
+        return list(_CUE.finditer(text))[-_MOST_CUES:]
+    found = (_CUE.match(text, start) for start in sorted(starts))
+    return [match for match in found if match is not None][-_MOST_CUES:]
+
+
 def _announced(text: str) -> Extraction | None:
     statements: list[str] = []
-    cues = list(_CUE.finditer(text))[-8:]
+    cues = _cues(text)
     for index, cue in enumerate(cues):
         last = index == len(cues) - 1
         end = len(text) if last else cues[index + 1].start()

@@ -11,13 +11,15 @@ from .exact import check_cost, rational
 from .lexer import UnknownConstruct, Unreadable, clean
 from .limits import TooLarge, check_text
 from .nodes import Decimal, Node
-from .parser import parse_answer
+from .parser import parse_clean
 from .policy import VerifyPolicy
 from .verdict import VerdictStatus
 
 _THOUSANDS = re.compile(r"\d,\d{3}(?!\d)")
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+_LONGEST_TEXT = 20_000
+"""Longest gold and answer that are compared as texts."""
 _LOCAL_BITS = 8192
 """Exact numbers larger than this are left to a worker."""
 
@@ -89,11 +91,6 @@ def rule(
     Raises:
         Undecided: A stronger oracle must be asked.
     """
-    try:
-        check_text(answer)
-    except TooLarge as error:
-        if not any(_same_text(gold, answer) for gold in golds):
-            return Ruling(VerdictStatus.UNPARSABLE, f"The answer is not read: {error}.")
     problems: list[str] = []
     undecided = False
     for gold in golds:
@@ -105,7 +102,7 @@ def rule(
         except Unreadable as error:
             problems.append(f"The answer cannot be read: {error}.")
         except TooLarge as error:
-            problems.append(f"The answer is not computed: {error}.")
+            problems.append(f"The answer is too large: {error}.")
         except _BadGold as error:
             if len(golds) == 1:
                 return Ruling(VerdictStatus.ERROR, f"The gold answer cannot be used: {error}.")
@@ -133,34 +130,60 @@ class _BadGold(ValueError):
     """The gold answer exceeds a limit."""
 
 
-def _same_text(gold: str, answer: str) -> bool:
-    return " ".join(clean(gold[:20_000]).split()) == " ".join(clean(answer[:20_000]).split()) and len(gold) < 20_000
+class _Gold(NamedTuple):
+    """A gold answer, read once: its uniform text, its readings (none where the grammar fails), its problem."""
+
+    text: str
+    readings: tuple[Node, ...]
+    problem: str
+
+
+@lru_cache(maxsize=2048)
+def _read_gold(gold: str, space_thousands: bool, decimal_comma: bool) -> _Gold:
+    """Golds come again and again in training, so their trees are remembered."""
+    text = _uniform(gold)
+    try:
+        check_text(gold)
+        readings = tuple(_readings(text, VerifyPolicy(space_thousands=space_thousands, decimal_comma=decimal_comma)))
+        for reading in readings:
+            check_cost(reading)
+    except TooLarge as error:
+        return _Gold(text, (), str(error))
+    except Unreadable:
+        return _Gold(text, (), "")
+    return _Gold(text, readings, "")
+
+
+def _uniform(text: str) -> str:
+    """The text in the one spelling in which equal texts are compared."""
+    return " ".join(clean(text[:_LONGEST_TEXT]).split())
 
 
 def _matches(gold: str, answer: str, policy: VerifyPolicy, oracle: Oracle, ask: TextOracle | None) -> bool:
-    if gold == answer or _same_text(gold, answer):
+    if gold == answer:
         return True
-    if policy.time_of_day and _same_time(gold, answer):
+    known = _read_gold(gold, policy.space_thousands, policy.decimal_comma)
+    text = _uniform(answer)
+    if known.text == text and max(len(gold), len(answer)) <= _LONGEST_TEXT:
         return True
-    try:
-        gold_readings = _gold_readings(gold, policy.space_thousands, policy.decimal_comma)
-    except TooLarge as error:
-        raise _BadGold(str(error)) from error
-    except Unreadable:
-        gold_readings = ()
+    if policy.time_of_day and _same_time(known.text, text):
+        return True
+    if known.problem:
+        raise _BadGold(known.problem)
+    check_text(answer)
     unreadable: Unreadable | None = None
     try:
-        answer_readings = tuple(_readings(answer, policy))
+        readings = tuple(_readings(text, policy))
     except UnknownConstruct as error:
-        answer_readings, unreadable = (), error
-    for reading in answer_readings:
+        readings, unreadable = (), error
+    for reading in readings:
         check_cost(reading)
-    if not gold_readings or not answer_readings:
-        return _asked(gold, answer, unreadable, ask)
+    if not known.readings or not readings:
+        return _asked(known.text, text, unreadable, ask)
     comparison = Comparison(policy, oracle)
     undecided = False
-    for first in gold_readings:
-        for second in answer_readings:
+    for first in known.readings:
+        for second in readings:
             try:
                 if comparison.same(first, second):
                     return True
@@ -171,45 +194,32 @@ def _matches(gold: str, answer: str, policy: VerifyPolicy, oracle: Oracle, ask: 
     return False
 
 
-@lru_cache(maxsize=2048)
-def _gold_readings(gold: str, space_thousands: bool, decimal_comma: bool) -> tuple[Node, ...]:
-    """The readings of a gold answer; golds come again and again in training, so they are remembered."""
-    check_text(gold)
-    readings = tuple(_readings(gold, VerifyPolicy(space_thousands=space_thousands, decimal_comma=decimal_comma)))
-    for reading in readings:
-        check_cost(reading)
-    return readings
-
-
 def _asked(gold: str, answer: str, unreadable: Unreadable | None, ask: TextOracle | None) -> bool:
     if ask is None:
         raise Undecided
-    verdict = ask(clean(gold), clean(answer))
+    verdict = ask(gold, answer)
     if verdict is None and unreadable is not None:
         raise unreadable
     return bool(verdict)
 
 
 def _readings(text: str, policy: VerifyPolicy) -> Iterator[Node]:
-    """The ways to read a text: as it stands, and with its commas as separators or decimal signs."""
-    try:
-        yield parse_answer(text, space_thousands=policy.space_thousands)
-    except RecursionError:
-        raise Undecided from None
+    """The ways to read a clean text: as it stands, and with its commas as separators or decimal signs."""
+    yield parse_clean(text, space_thousands=policy.space_thousands)
     if "," in text:
         if _THOUSANDS.search(text) and not any(sign in text for sign in "([{"):
-            yield parse_answer(text, commas_separate=True)
+            yield parse_clean(", ".join(text.split(",")))
         if policy.decimal_comma:
             replaced = _DECIMAL_COMMA.sub(".", text)
             if replaced != text:
                 try:
-                    yield parse_answer(replaced)
+                    yield parse_clean(replaced)
                 except Unreadable:
                     return
 
 
 def _same_time(gold: str, answer: str) -> bool:
-    first, second = _TIME.fullmatch(clean(gold)), _TIME.fullmatch(clean(answer))
+    first, second = _TIME.fullmatch(gold), _TIME.fullmatch(answer)
     if first is None or second is None:
         return False
     return [int(part or 0) for part in first.groups()] == [int(part or 0) for part in second.groups()]

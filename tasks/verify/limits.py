@@ -19,6 +19,10 @@ MAX_BITS = 100_000
 MAX_SYMBOLIC_EXPONENT = 1000
 MAX_FACTORIAL_ARGUMENT = 5000
 MAX_SERIES_TERMS = 1000
+MAX_TERMS = 20_000
+"""Most terms of sums inside sums."""
+MAX_DEPTH = 200
+"""Deepest tree; a chain of divisions is one level a sign."""
 
 _DIGIT_RUN = re.compile(rf"\d{{{MAX_DIGIT_RUN + 1}}}")
 _NESTING = re.compile(r"[(\[{]|[)\]}]")

@@ -29,12 +29,12 @@ def plain_integers(gold: str | Sequence[str], answer: str, policy: VerifyPolicy)
     Args:
         gold: The gold answer.
         answer: The model's text.
-        policy: The conventions; under `box_required` a bare integer is no answer, under a tolerance it may be close.
+        policy: The conventions; under a tolerance an integer may be close.
 
     Returns:
         The verdict that the full path would give.
     """
-    if not isinstance(gold, str) or not isinstance(answer, str) or policy.box_required or policy.tolerance:
+    if not isinstance(gold, str) or not isinstance(answer, str) or policy.tolerance:
         return None
     start = time.perf_counter()
     first = _INTEGER.match(gold)
@@ -71,9 +71,18 @@ def settle(gold: str | Sequence[str], answer: str, policy: VerifyPolicy) -> Verd
     accepted = choices or tuple(text for text in (extract_gold(text) for text in golds) if text)
     if not accepted:
         return Verdict(VerdictStatus.ERROR, found.answer, "The gold answer is empty.", time.perf_counter() - start)
+    if not found.others:
+        # Integers are by far the most frequent answers; under most policies they need no tree.
+        for text in accepted:
+            quick = plain_integers(text, found.answer, policy)
+            if quick is None:
+                break
+            if quick.correct or len(accepted) == 1:
+                return Verdict(quick.status, found.answer, quick.reason, time.perf_counter() - start)
     others = found.others if policy.several_boxes == "agree" else ()
     try:
         ruling = rule(accepted, found.answer, others, policy, ExactOracle(policy))
-    except Undecided:
+    except (Undecided, RecursionError):
+        # The caller's stack may be nearly full; a worker has its own.
         return Job(accepted, found.answer, others, time.perf_counter() - start)
     return Verdict(ruling.status, found.answer, ruling.reason, time.perf_counter() - start)

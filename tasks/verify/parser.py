@@ -12,20 +12,18 @@ from .lexer import Token, UnknownConstruct, Unreadable, clean, tokenize
 from .nodes import Decimal, Node, negate, product
 from .vocabulary import FILLERS, RELATIONS
 
-__all__ = ["parse_answer"]
+__all__ = ["parse_answer", "parse_clean"]
 
 _BEYOND = frozenset(["int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "sup", "displaylimits"])
 """Commands whose formulas are put to math-verify as texts."""
 _BINARY = frozenset(["cdot", "times", "div", "pm", "to", "rightarrow", "rfloor", "rceil", "rvert", "prime"])
 
 
-def parse_answer(text: str, *, commas_separate: bool = False, space_thousands: bool = False) -> Node:
+def parse_answer(text: str) -> Node:
     """Reads one answer (already cut out of its surroundings).
 
     Args:
         text: The answer; LaTeX, plain notation or a word.
-        commas_separate: Read `1,234` as two values instead of one number.
-        space_thousands: Read `1 000` as one number.
 
     Returns:
         The expression tree.
@@ -33,9 +31,11 @@ def parse_answer(text: str, *, commas_separate: bool = False, space_thousands: b
     Raises:
         Unreadable: The grammar does not know this text; `UnknownConstruct` where it is mathematics all the same.
     """
-    cleaned = clean(text)
-    if commas_separate:
-        cleaned = ", ".join(cleaned.split(","))
+    return parse_clean(clean(text))
+
+
+def parse_clean(cleaned: str, *, space_thousands: bool = False) -> Node:
+    """`parse_answer` for a text that `lexer.clean` has made uniform; optionally reads `1 000` as one number."""
     tokens = tokenize(cleaned, space_thousands=space_thousands)
     if not tokens:
         raise Unreadable("it is empty")

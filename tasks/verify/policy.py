@@ -28,8 +28,8 @@ class VerifyPolicy(NamedTuple):
         box_required: Only a `\boxed{}` answer counts.
         several_boxes: `agree`: several boxed (or otherwise final) answers must be equal, else the answer hedges and
             is wrong. `last`: the last one counts, whatever was said before.
-        literal_numbers: Where the gold is a number, the answer must be written as one (digits, for a gold fraction also a
-            fraction), so that copying an expression out of the question is no answer.
+        literal_numbers: Where the gold is a number, the answer must be written as one (digits; for a gold fraction also
+            a fraction), so that copying an expression out of the question is no answer.
         last_number: In prose without any box or announced answer, the last value counts; without the switch such a
             text has no answer.
     """

@@ -339,6 +339,8 @@ class Pool:
         if known:
             worker.kill()
             with self._lock:
+                if not self._closed:
+                    self._idle.append(Worker(self.settings))
                 self._hand_out()
 
 
