@@ -29,7 +29,8 @@ def make_text_env(env_id: str, kwargs: Mapping[str, Any] | None = None) -> TextE
         raise UnknownName("environment", env_id, known) from None
     except ModuleNotFoundError as error:
         module = env_id.partition(":")[0]
-        if error.name != module:
+        cause = error.__cause__ if isinstance(error.__cause__, ModuleNotFoundError) else error
+        if cause.name != module:
             raise
         raise UserError(f"The module {module!r} of {env_id!r} is not installed.") from None
     except TypeError as error:

@@ -399,6 +399,8 @@ class Session:
                 update={
                     "messages": None if request.messages is None else prompt[kept:],
                     "token_ids": None if request.token_ids is None else tokens[kept_tokens:],
+                    "choices": None,
+                    "reference": None,
                 }
             ),
             completion=completion.model_copy(

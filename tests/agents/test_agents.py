@@ -1,0 +1,237 @@
+"""The built-in agents: what they say, what they play, and what they leave out."""
+
+import asyncio
+
+import gymnasium as gym
+import pytest
+
+from rlvr.agents.agent import Agent, AgentConfig, ReactiveAgent, agent_class, agent_config
+from rlvr.agents.lease import make_text_env
+from rlvr.agents.plan import EpisodeSpec
+from rlvr.agents.policies.policy import make_policy
+from rlvr.agents.policies.scripted import ScriptedPolicy
+from rlvr.agents.reading import RULES, read_action
+from rlvr.agents.registry import AGENTS, find_agent
+from rlvr.agents.runner import play
+from rlvr.agents.session import Session
+from rlvr.agents.types import Completion, EpisodeEnd, ToolCall
+from rlvr.envs.registry import ENVS
+from rlvr.tasks.errors import UnknownName, UserError
+from rlvr.tasks.rng import Rng
+
+from .worlds import register
+
+register()
+NO_DATA = [row.id for row in ENVS if row.data is None]
+
+
+def episode(agent, policy=None, env_id="test/count-v0", settings=None, group=0, options=None, **kwargs):
+    env = make_text_env(env_id, kwargs)
+    kind = agent if isinstance(agent, type) else agent_class(agent)
+    spec = EpisodeSpec("run", "entry", group, 0, env_id, kwargs, options=options or {})
+    play_it = kind(agent_config(kind, settings), make_policy(policy) if isinstance(policy, str) else policy)
+    return asyncio.run(play(Session(env, spec, agent=kind.name), play_it))
+
+
+@pytest.mark.parametrize("row", AGENTS, ids=lambda row: row.name)
+def test_the_table_says_what_each_class_is(row):
+    kind = agent_class(row.name)
+    assert issubclass(kind, Agent)
+    assert kind.name == row.name
+    assert kind.needs_policy is row.needs_policy
+
+
+def test_an_unknown_agent_names_the_nearest():
+    with pytest.raises(UnknownName, match="direct"):
+        find_agent("dirct")
+
+
+def test_an_unknown_setting_names_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'history'"):
+        agent_config(agent_class("direct"), {"histroy": 3})
+    with pytest.raises(UserError, match=r"there is no key 'sampling\.temprature'; did you mean 'temperature'"):
+        agent_config(agent_class("direct"), {"sampling": {"temprature": 1}})
+
+
+@pytest.mark.parametrize("env_id", NO_DATA)
+def test_random_texts_are_of_the_right_form(env_id):
+    env = make_text_env(env_id)
+    seen = set()
+    for seed in range(30):
+        env.reset(seed=seed)
+        action = env.random_action(Rng(seed))
+        assert env.random_action(Rng(seed)) == action
+        seen.add(action)
+        assert env.step(action)[4]["action_is_valid"], action
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("env_id", NO_DATA)
+def test_random_and_expert_play_everything(env_id):
+    random = episode("random", env_id=env_id)
+    assert random.end is EpisodeEnd.SUBMITTED
+    assert not random.privileged
+    expert = episode("expert", env_id=env_id)
+    assert expert.privileged == ("expert_action",)
+    assert expert.score >= 0.5
+
+
+def test_random_play_depends_on_the_episode_alone():
+    assert episode("random", group=1).events == episode("random", group=1).events
+    assert episode("random", group=1).events != episode("random", group=2).events
+
+
+@pytest.mark.parametrize("env_id", NO_DATA)
+@pytest.mark.parametrize("extraction", [rule for rule in RULES if rule not in ("tool", "raw")])
+def test_an_expert_policy_gets_through_every_form_of_reply(env_id, extraction):
+    kwargs = {"horizon": 30} if "bandit" in env_id else {}
+    played = episode("direct", "expert", env_id=env_id, settings={"extraction": extraction}, **kwargs)
+    assert played.score >= 0.5
+    assert all(event.invalid is None for event in played.events if event.type == "step")
+
+
+def test_the_prompt_holds_rules_forms_and_observations():
+    played = episode("direct", "expert", env_id="rlvr/game24-v0", settings={"system": "Play well."})
+    system, first = played.prompt(0)
+    env = make_text_env("rlvr/game24-v0")
+    assert system.content.startswith("Play well.")
+    assert env.instructions in system.content
+    assert env.examples[0] in system.content
+    assert "<action>" in system.content
+    assert first.content.startswith("Make 24 from")
+    assert [message.role for message in played.prompt(2)] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+        "user",
+    ]
+
+
+def test_mathematics_is_handed_in_whole():
+    policy = ScriptedPolicy([r"First I thought \boxed{1}, but it may be \boxed{2}."])
+    played = episode("direct", policy, env_id="rlvr/arithmetic-v0")
+    (step,) = (event for event in played.events if event.type == "step")
+    assert step.extraction == "raw"
+    assert step.action == played.generations[0].completion.text
+    assert step.verdict is not None
+
+
+@pytest.mark.parametrize("history", [0, 1, 3])
+def test_a_short_history_keeps_the_first_observation(history):
+    played = episode("direct", "expert", settings={"history": history}, options={"difficulty": "short"}, group=5)
+    last = len(played.generations) - 1
+    assert last > 4
+    prompt = played.prompt(last)
+    roles = [message.role for message in prompt]
+    assert roles == ["system", "user", *["assistant", "user"] * history]
+    assert prompt[1].content.startswith("You are at 0 of")
+    assert f"({last - history} earlier turn" in prompt[1].content
+    assert f"You are at {last} of" in prompt[-1].content
+    assert played.score == 1
+
+
+def test_legal_actions_are_listed_on_request():
+    played = episode("direct", "expert", settings={"show_legal_actions": True})
+    assert "Legal actions: 1; 0" in played.prompt(0)[1].content
+    assert "Legal actions" not in episode("direct", "expert").prompt(0)[1].content
+
+
+def test_a_reply_without_an_action_is_an_invalid_turn():
+    played = episode("direct", ScriptedPolicy(["I have no idea"]), settings={"extraction": "tag"})
+    steps = [event for event in played.events if event.type == "step"]
+    assert {(step.action, step.extraction) for step in steps} == {("", "tag")}
+    assert all(step.invalid for step in steps)
+
+
+def test_tool_calls_become_commands():
+    class Calls(ScriptedPolicy):
+        async def generate(self, requests):
+            assert requests[0].tools[0]["function"]["name"] == "say"
+            now = sum(message.role == "assistant" for message in requests[0].messages) + 1
+            call = ToolCall(id="1", name="say", arguments=f'{{"n": {now}}}')
+            return [Completion(text="", tool_calls=(call,))]
+
+    played = episode("direct", Calls(), settings={"extraction": "tool"})
+    assert played.score == 1
+    assert {event.extraction for event in played.events if event.type == "step"} == {"tool"}
+
+
+@pytest.mark.parametrize("arguments", ["not json", "[1]", '{"m": 1}', ""])
+def test_a_broken_tool_call_reads_as_no_action(arguments):
+    specs = make_text_env("test/count-v0").rules.actions
+    read = read_action(
+        Completion(text="5", tool_calls=(ToolCall(id="1", name="say", arguments=arguments),)), "tool", specs
+    )
+    assert read == ("", "tool")
+
+
+def test_without_a_tool_call_the_text_is_read():
+    specs = make_text_env("test/count-v0").rules.actions
+    read = read_action(Completion(text="<action>5</action>"), "tool", specs)
+    assert read == ("5", "tag")
+    assert read_action(Completion(text="<action>5</action>"), read.rule, specs) == read
+
+
+def test_an_agent_of_ones_own_plays(tmp_path):
+    class Impatient(ReactiveAgent[AgentConfig]):
+        name = "impatient"
+        config_type = AgentConfig
+        needs_policy = False
+
+        async def act(self, observation, info):
+            return info["legal_actions"][0] if self.session.ledger.env_steps < 2 else None
+
+    played = episode(Impatient)
+    assert played.ledger.env_steps == 2
+    assert played.end is EpisodeEnd.SUBMITTED
+    assert played.events[-1].type == "submit"
+
+
+def test_an_agent_by_module_and_class():
+    assert agent_class("rlvr.agents.random:RandomAgent").name == "random"
+    for name, words in (
+        ("no_such_module:X", "no module"),
+        ("rlvr.agents.random:Missing", "not an agent"),
+        ("json:dumps", "not an agent"),
+    ):
+        with pytest.raises(UserError, match=words):
+            agent_class(name)
+
+
+def test_a_mistake_in_an_agent_is_raised():
+    class Broken(ReactiveAgent[AgentConfig]):
+        name = "broken"
+        config_type = AgentConfig
+        needs_policy = False
+
+        async def act(self, observation, info):
+            return {}["missing"]
+
+    with pytest.raises(KeyError):
+        episode(Broken)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "words"),
+    [
+        ("rlvr/game42-v0", {}, "rlvr/game24-v0"),
+        ("game24-v1", {}, "rlvr/game24-v0"),
+        ("me/secret-v0", {}, "There is no environment"),
+        ("no_such_module:me/secret-v0", {}, "not installed"),
+        ("game24-v0", {"divison": "exact"}, "Did you mean 'division'"),
+        ("game24-v0", {"max_step": 3}, "Did you mean 'max_steps'"),
+    ],
+)
+def test_what_cannot_be_made_is_said_in_one_sentence(env_id, kwargs, words):
+    with pytest.raises(UserError) as caught:
+        make_text_env(env_id, kwargs)
+    assert words in str(caught.value)
+
+
+def test_other_environments_are_refused():
+    if "test/box-v0" not in gym.registry:
+        gym.register("test/box-v0", lambda: gym.Env())
+    with pytest.raises(UserError, match="not a text environment"):
+        make_text_env("test/box-v0")
