@@ -159,7 +159,7 @@ class Shelves(Generator):
 
     def statement(self, params: Params) -> str:
         objects, bounds = params["objects"], params["bounds"]
-        ask = "Find the remainder when $D$ is divided by $1000$."
+        ask = "Find the remainder when $N$ is divided by $1000$."
         names = "ABCD"[: len(bounds)]
 
         def limits(unit: str) -> str:
@@ -172,12 +172,12 @@ class Shelves(Generator):
         if params["wording"] == 0:
             return (
                 f"A librarian puts ${objects}$ different books on the shelves {listed([f'${x}$' for x in names])}, "
-                f"paying no attention to the order of the books on a shelf. The rules are: {limits('shelf')}. Let $D$ "
+                f"paying no attention to the order of the books on a shelf. The rules are: {limits('shelf')}. Let $N$ "
                 f"be the number of ways to distribute the books. {ask}"
             )
         return (
             f"Each of ${objects}$ hikers chooses one of the huts {listed([f'${x}$' for x in names])} for the night. "
-            f"The wardens insist that {limits('hut')}. Let $D$ be the number of ways in which the hikers can be "
+            f"The wardens insist that {limits('hut')}. Let $N$ be the number of ways in which the hikers can be "
             f"distributed among the huts. {ask}"
         )
 

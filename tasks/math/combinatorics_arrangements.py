@@ -139,9 +139,9 @@ class Necklaces(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params | None:
-        counts = [rng.integer(1, 6) for _ in range(2 if level == "easy" else rng.integer(2, 3))]
+        counts = [rng.integer(2, 6) for _ in range(2 if level == "easy" else rng.integer(2, 3))]
         rest, free = rng.integer(2, 6), rng.integer(2, 4)
-        low, high = {"easy": (5, 9), "medium": (8, 14), "hard": (8, 14)}[level]
+        low, high = {"easy": (6, 9), "medium": (8, 15), "hard": (8, 15)}[level]
         if not low <= sum(counts) + rest <= high:
             return None
         if level == "medium" and math.gcd(*counts, rest) == 1 and rng.below(2):
@@ -279,7 +279,7 @@ class Tilings(Generator):
     )
 
     def draw(self, rng: Rng, level: str) -> Params:
-        low, high = {"easy": (4, 9), "medium": (8, 15), "hard": (9, 18)}[level]
+        low, high = {"easy": (5, 9), "medium": (8, 15), "hard": (9, 18)}[level]
         colors = [rng.integer(2, 5) for _ in range(3)]
         rule = {"easy": "none", "medium": "units", "hard": "lengths"}[level]
         return {"length": rng.integer(low, high), "colors": colors, "rule": rule}

@@ -39,6 +39,10 @@ class Cevian(Generator):
     def statement(self, params: Params) -> str:
         (a, b, c), (p, q), second = params["sides"], params["ratio"], params["second"]
         wanted = "BE" if second else "AD"
+
+        def times(factor: int) -> str:
+            return "" if factor == 1 else f"{factor} \\cdot "
+
         extra = f" Point $E$ lies on segment $AD$ with $AE : ED = {second[0]} : {second[1]}$." if second else ""
         end = f"Then ${wanted}^2 = \\frac{{m}}{{n}}$, {LOWEST_TERMS}. Find $m + n$."
         if params["wording"] == 0:
@@ -48,7 +52,7 @@ class Cevian(Generator):
             )
         return (
             f"In triangle $ABC$ with $BC = {a}$, $AC = {b}$, and $AB = {c}$, let $D$ be the point on segment $BC$ that "
-            f"satisfies ${q} \\cdot BD = {p} \\cdot DC$.{extra} {end}"
+            f"satisfies ${times(q)}BD = {times(p)}DC$.{extra} {end}"
         )
 
     def answer(self, params: Params) -> int | None:

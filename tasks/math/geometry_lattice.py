@@ -74,15 +74,15 @@ class LatticeInterior(Generator):
     def statement(self, params: Params) -> str:
         vertices = params["vertices"]
         points = listed([f"$({x}, {y})$" for x, y in vertices])
-        shape = {3: "triangle", 4: "quadrilateral", 5: "pentagon"}[len(vertices)]
+        shape = {3: "triangle", 4: "convex quadrilateral", 5: "convex pentagon"}[len(vertices)]
         if params["wording"] == 0:
             return (
-                f"Find the number of points with integer coordinates that lie strictly inside the convex {shape} with "
+                f"Find the number of points with integer coordinates that lie strictly inside the {shape} with "
                 f"vertices {points}."
             )
         return (
             f"Trees stand at all points of a plane whose two coordinates are integers. A straight fence runs along the "
-            f"sides of the convex {shape} whose vertices, in order, are {points}. How many trees are inside the fence, "
+            f"sides of the {shape} whose vertices, in order, are {points}. How many trees are inside the fence, "
             "not counting those that touch it?"
         )
 

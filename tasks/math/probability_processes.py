@@ -9,20 +9,6 @@ from .generator import LOWEST_TERMS, Generator, Params, listed
 from .probability import AREA, ending, fraction_result
 
 
-def _solve(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
-    """Solve a regular linear system exactly (Gauss and Jordan)."""
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    size = len(rows)
-    for i in range(size):
-        pivot = next(r for r in range(i, size) if rows[r][i])
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        rows[i] = [x / rows[i][i] for x in rows[i]]
-        for r in range(size):
-            if r != i and rows[r][i]:
-                rows[r] = [x - rows[r][i] * y for x, y in zip(rows[r], rows[i], strict=True)]
-    return [row[-1] for row in rows]
-
-
 class PatternRace(Generator):
     """Which of two patterns of coin tosses appears first."""
 
@@ -60,25 +46,21 @@ class PatternRace(Generator):
         )
 
     def answer(self, params: Params) -> int | None:
-        patterns, heads = params["patterns"], Fraction(*params["heads"])
-        prefixes = sorted({pattern[:k] for pattern in patterns for k in range(len(pattern))})
+        first, second = params["patterns"]
+        heads = Fraction(*params["heads"])
 
-        def after(text: str) -> str:
-            """Return the longest suffix that is a prefix of a pattern."""
-            while text not in prefixes and text not in patterns:
-                text = text[1:]
-            return text
+        def leading(one: str, other: str) -> Fraction:
+            """Conway's leading number: overlaps of one's end with the other's beginning, by inverse probability."""
+            total, weight = Fraction(0), Fraction(1)
+            for k, toss in enumerate(other, start=1):
+                weight /= heads if toss == "H" else 1 - heads
+                if one.endswith(other[:k]):
+                    total += weight
+            return total
 
-        matrix = [[Fraction(int(i == j)) for j in range(len(prefixes))] for i in range(len(prefixes))]
-        right = [Fraction(0)] * len(prefixes)
-        for i, prefix in enumerate(prefixes):
-            for toss, chance in (("H", heads), ("T", 1 - heads)):
-                reached = after(prefix + toss)
-                if reached == patterns[0]:
-                    right[i] += chance
-                elif reached != patterns[1]:
-                    matrix[i][prefixes.index(reached)] -= chance
-        return fraction_result(_solve(matrix, right)[prefixes.index("")], params["reduce"])
+        for_first = leading(second, second) - leading(second, first)
+        for_second = leading(first, first) - leading(first, second)
+        return fraction_result(for_first / (for_first + for_second), params["reduce"])
 
 
 class Meeting(Generator):
@@ -118,7 +100,7 @@ class Meeting(Generator):
                     f"the library at the same time {end}"
                 )
             return (
-                f"Kim and Lee arrive at a café independently, each at {when}. Kim stays for exactly ${one}$ minutes "
+                f"Kim and Lee arrive at a library independently, each at {when}. Kim stays for exactly ${one}$ minutes "
                 f"and Lee for exactly ${other}$ minutes. The probability that they are at the library at the same time "
                 f"{end}"
             )
@@ -260,11 +242,11 @@ class ShootOut(Generator):
             f"{ending(params['reduce'])}"
         )
         if params["wording"] == 0:
-            goal = listed([f"{who} must score {times(need)}" for who, need in zip(names, needs, strict=True)])
+            goal = listed([f"{who} needs ${need}$" for who, need in zip(names, needs, strict=True)])
             return (
                 f"{listed(names)} take turns shooting at a basket, in this order, over and over again. Each shot "
-                f"scores independently of the others: {probabilities}. To win, {goal}, before the others reach "
-                f"their goals. {end}"
+                f"scores independently of the others: {probabilities}. The first to have scored often enough wins, "
+                f"and to do so {goal} scores in all. {end}"
             )
         goal = listed([f"{times(need)} by {who}" for who, need in zip(names, needs, strict=True)], "or")
         return (

@@ -2,7 +2,7 @@
 
 A *template* is an expression over positions: "the second number times the fifth, plus the first". A generator would
 be cheap if one template solved many of its problems, so we try all templates with up to two operations over the
-numbers that a statement shows and the constants 1 and 2, and, over the first few numbers, all with three. Problems
+numbers that a statement shows and the constants 1 and 2, and all with three over the first numbers that vary. Problems
 whose statements are equal but for the numbers share positions; each such group is measured by itself, because a
 template of one means nothing in another.
 
@@ -55,11 +55,13 @@ def grouped(problems):
     ]
 
 
-def columns_of(values, most):
-    """The first `most` positions whose numbers vary, and every constant that is shown, with 1 and 2."""
+def columns_of(values, most, shown_constants):
+    """The first `most` positions whose numbers vary, and the constants 1 and 2 (and those that are shown)."""
     varying = [i for i in range(values.shape[1]) if len(set(values[:, i])) > 1][:most]
-    shown = {int(column[0]) for column in values.T if len(set(column)) == 1} | {1, 2}
-    constants = np.tile(np.array(sorted(shown), dtype=np.int64), (len(values), 1))
+    constants = {1, 2}
+    if shown_constants:
+        constants |= {int(column[0]) for column in values.T if len(set(column)) == 1}
+    constants = np.tile(np.array(sorted(constants), dtype=np.int64), (len(values), 1))
     return np.concatenate([values[:, varying], constants], axis=1)
 
 
@@ -122,6 +124,6 @@ def template_share(problems, *, positions, operations):
     """Share of the problems that the best templates of their groups solve, and how many problems were measured."""
     solved = measured = 0.0
     for values, answers in grouped(problems):
-        solved += best_share(columns_of(values, positions), answers, operations) * len(answers)
+        solved += best_share(columns_of(values, positions, operations < 3), answers, operations) * len(answers)
         measured += len(answers)
     return (solved / measured if measured else 0.0), int(measured)

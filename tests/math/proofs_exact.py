@@ -121,14 +121,14 @@ def polynomial_remainder(p):
 
 def logarithm_system(p):
     """Search all exponents; there must be just one solution."""
-    base, size = p["base"], len(p["weights"])
+    base = p["base"]
     exponents = [[next(e for e in range(1, 9) if base**e == b) for b in row] for row in p["bases"]]
     common = math.lcm(*(e for row in exponents for e in row))
     rows = [[common // e for e in row] for row in exponents]
     right = [common * total for total in p["right"]]
     assert _determinant(rows) != 0
     found = []
-    for head in itertools.product(range(1, 400), repeat=size - 1):
+    for head in itertools.product(*(range(1, right[0] // factor + 1) for factor in rows[0][:-1])):
         rest = right[0] - sum(a * u for a, u in zip(rows[0], head, strict=False))
         if rest > 0 and rest % rows[0][-1] == 0:
             all_of = (*head, rest // rows[0][-1])
@@ -303,21 +303,22 @@ def color_exhausted(p):
 
 
 def pattern_race(p):
-    """Conway's leading numbers, with weights for an unfair coin."""
-    heads = Fraction(*p["heads"])
-
-    def weight(text):
-        return math.prod((1 / (heads if toss == "H" else 1 - heads) for toss in text), start=Fraction(1))
-
-    def leading(first, second):
-        return sum(
-            (weight(second[:k]) for k in range(1, min(len(first), len(second)) + 1) if first[-k:] == second[:k]),
-            start=Fraction(0),
-        )
-
-    a, b = p["patterns"]
-    for_a, for_b = leading(b, b) - leading(b, a), leading(a, a) - leading(a, b)
-    return _terms(for_a / (for_a + for_b), p)
+    """One equation for every prefix that the latest tosses can match."""
+    patterns, heads = p["patterns"], Fraction(*p["heads"])
+    prefixes = sorted({pattern[:k] for pattern in patterns for k in range(len(pattern))})
+    rows = [[Fraction(int(i == j)) for j in range(len(prefixes))] for i in range(len(prefixes))]
+    right = [Fraction(0)] * len(prefixes)
+    for i, prefix in enumerate(prefixes):
+        for toss, chance in (("H", heads), ("T", 1 - heads)):
+            reached = prefix + toss
+            while reached not in prefixes and reached not in patterns:
+                reached = reached[1:]
+            if reached == patterns[0]:
+                right[i] += chance
+            elif reached != patterns[1]:
+                rows[i][prefixes.index(reached)] -= chance
+    replaced = [[value, *row[1:]] for row, value in zip(rows, right, strict=True)]  # the empty prefix comes first
+    return _terms(_determinant(replaced) / _determinant(rows), p)
 
 
 def expected_runs(p):
