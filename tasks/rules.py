@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
-from .actions import ActionSpec
+from .actions import ActionSpec, match_action
 from .rng import Rng
 from .task import TaskT
 
@@ -83,9 +83,13 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
     def initial(self, task: TaskT) -> StateT:
         """Return the first state of a task."""
 
-    @abstractmethod
     def parse(self, state: StateT, text: str) -> ActionT | Invalid:
-        """Return the action that a text means in this state; never raises, whatever the text."""
+        """Return the action that a text means in this state; never raises, whatever the text.
+
+        By default the `Call` that the specifications of `actions` read in it.
+        """
+        call = match_action(self.actions, text)
+        return Invalid("this is no action of this game") if call is None else cast(ActionT, call)
 
     @abstractmethod
     def step(self, state: StateT, action: ActionT) -> Transition:
@@ -95,9 +99,12 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
     def view(self, state: StateT) -> str:
         """Return what there is to see, for the observation; may be empty."""
 
-    @abstractmethod
     def key(self, state: StateT) -> str:
-        """Return the state's identity within its task: equal keys, equal dynamics (no step count, no history)."""
+        """Return the state's identity within its task: equal keys, equal dynamics (no step count, no history).
+
+        By default the whole state as text, which is right where it holds nothing else.
+        """
+        return str(state)
 
     @abstractmethod
     def score(self, state: StateT) -> float:
@@ -107,17 +114,19 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
     def solve(self, state: StateT) -> list[str] | None:
         """Return the actions of the exact (or best known) expert from here; None where there is no solution."""
 
-    @abstractmethod
     def horizon(self, task: TaskT) -> int:
-        """Return the step limit of a task."""
+        """Return the step limit of a task (50 by default)."""
+        return 50
 
-    @abstractmethod
     def state_to_json(self, state: StateT) -> Any:
-        """Return the state as a JSON value (without the task)."""
+        """Return the state as a JSON value (without the task); by default a tuple's fields, which must be JSON."""
+        return list(cast(tuple[Any, ...], state))
 
-    @abstractmethod
     def state_from_json(self, task: TaskT, data: Any) -> StateT:
-        """Return the state that `state_to_json` wrote."""
+        """Return the state that `state_to_json` wrote; by default a named tuple of the initial state's type."""
+        make: Any = type(self.initial(task))
+        state: StateT = make(*data)
+        return state
 
     def statement(self, task: TaskT) -> str:
         """Return the task statement that only the first observation shows; may be empty."""

@@ -1,5 +1,6 @@
 """All checks in order, and the two functions that run them."""
 
+import os
 import time
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
@@ -9,9 +10,10 @@ from gymnasium import error as gym_error
 from ...tasks.errors import UserError
 from .. import registry
 from . import actions, basics, determinism, honesty, memory, snapshots, vectors
+from .process import MARK
 from .report import Check, Finding, NotApplicable, Report, Violation
 from .subject import FULL, QUICK, Documented, Factory, Subject
-from .worker import describe
+from .worker import INSIDE_WORKER, describe
 
 
 class _Entry(NamedTuple):
@@ -90,11 +92,16 @@ def check(
         progress: Is called with each finding as it comes.
 
     Returns:
-        One finding a check, broken promises and checks that could not run included.
+        One finding a check, broken promises and checks that could not run included; none in the process that the
+        checks themselves start, where a script without a main guard would call this again.
 
     Raises:
         UserError: There is no such id, or what the environment needs (a data set) is missing.
     """
+    if INSIDE_WORKER in os.environ:
+        return Report("", (), 0.0)
+    if MARK in os.environ:
+        raise UserError('Put the call of check() under `if __name__ == "__main__":`; its module is imported again.')
     started = time.perf_counter()
     subject = Subject(env, dict(kwargs or {}), QUICK if quick else FULL, seed, step_limit_s)
     subject.documented = _documented(subject, floor, expert_score, reward_range)

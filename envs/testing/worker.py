@@ -12,6 +12,9 @@ from typing import IO, Any
 from .report import NotApplicable
 from .traces import Walk, canonical, ended, follow, reset_record, step_record
 
+INSIDE_WORKER = "RLVR_CONFORMANCE_WORKER"
+"""Set in this process: a script that calls `check` at its top level is imported here, and must not start again."""
+
 
 def resident_bytes() -> int:
     """Return the resident memory of this process in bytes (its peak where the system tells no more)."""
@@ -153,6 +156,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 
 def main() -> None:
     """Keep stdout for the answers: whatever the environment prints goes to stderr."""
+    os.environ[INSIDE_WORKER] = "1"
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     serve(sys.stdin, answers)
