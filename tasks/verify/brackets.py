@@ -67,9 +67,16 @@ class BracketParser(Cursor):
 
     def _brace(self) -> Node:
         """A TeX group; with commas inside it was meant as a set."""
+        here = self.position
+        if any(token.text == "choose" for token in self.tokens[here:]):
+            top = self.additive()
+            if self.peek_text() == "choose":
+                self.position += 1
+                bottom = self.additive()
+                self.expect("}")
+                return Node("fn", (top, bottom), "binom")
+            self.position = here
         items = self._items("}")
-        if self.peek_text() == "choose":
-            raise Unreadable("the binomial has no lower part")
         if len(items) == 1:
             return items[0]
         if not items:

@@ -87,7 +87,7 @@ class NameParser(BracketParser):
 
     def _roman(self) -> Node:
         """Upright letters: a function, a constant, or a name."""
-        text = self._raw_text().strip()
+        text = self._raw_text().strip().lstrip("\\")
         if text in FUNCTIONS:
             return self.function(FUNCTIONS[text])
         if len(text) == 1 and text.isalpha():

@@ -155,7 +155,11 @@ class AnswerParser(AtomParser):
                 continue
             signs.append(sign)
             sides.append(self.set_expression())
-        if self.peek_text() in ("pmod", "mod"):
+        if "==" in signs and sides[-1].op == "fn" and sides[-1].value == "mod":
+            # "x = 3 mod 7" with the sign of a congruence: the modulus is meant for both sides.
+            modulus = sides[-1].args[1]
+            sides = [Node("fn", (side, modulus), "mod") for side in (*sides[:-1], sides[-1].args[0])]
+        if self.peek_text() == "pmod":
             # A congruence: both sides are residues.
             self.position += 1
             modulus = self._argument() if self.peek_text() == "{" else self.atom()
@@ -215,7 +219,10 @@ class AnswerParser(AtomParser):
             sign = self.take().text
         while True:
             term = self.term()
-            if sign == "-":
+            if sign == "-" and term.op == "fn" and term.value == "mod":
+                # A sign binds tighter than the remainder.
+                term = term._replace(args=(negate(term.args[0]), term.args[1]))
+            elif sign == "-":
                 term = negate(term)
             if sign in ("pm", "mp"):
                 before = () if not terms and result is None else (self._sum(terms, result),)
@@ -248,9 +255,9 @@ class AnswerParser(AtomParser):
         result: Node | None = None
         while (token := self.peek()) is not None:
             text, kind = token.text, token.kind
-            if kind == "cmd" and text == "bmod":
+            if kind == "cmd" and text in ("bmod", "mod"):
                 self.position += 1
-                result, factors = Node("fn", (self._product(factors, result), self.unary()), "mod"), []
+                result, factors = Node("fn", (self._product(factors, result), self._modulus()), "mod"), []
                 continue
             if (kind == "op" and text in "*/") or (kind == "cmd" and text in ("cdot", "times", "div", "ast")):
                 self.position += 1
@@ -275,6 +282,13 @@ class AnswerParser(AtomParser):
             else:
                 factors.append(self.postfix())
         return self._product(factors, result)
+
+    def _modulus(self) -> Node:
+        """Factors side by side after `mod`: `8y`, but no quotient."""
+        factors = [self.unary()]
+        while (token := self.peek()) is not None and self.starts_atom(token) and token.kind not in ("num", "text"):
+            factors.append(self.postfix())
+        return product(factors)
 
     @staticmethod
     def _product(factors: list[Node], before: Node | None) -> Node:
