@@ -1,8 +1,9 @@
 """The environment under test: how to make it, here and in a fresh process, and what is documented about it."""
 
+import base64
 import importlib
-import importlib.util
 import json
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import cloudpickle
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from ...tasks.errors import UserError
 from .process import FreshProcess, Here
 from .report import NotApplicable, Violation
 from .traces import Trace, Walk, ended, follow, play, reset_record
@@ -163,11 +164,19 @@ class Subject:
             factory, kwargs = self.env, self.kwargs
         module = sys.modules.get(getattr(factory, "__module__", ""))
         path = getattr(factory, "__qualname__", "")
-        if module is None or not path or "<" in path or _lookup(module, path) is not factory:
+        # A script must not run again in the other process, so what it defines travels by value, as lambdas do.
+        if module is not None and module.__name__ != "__main__" and path and _lookup(module, path) is factory:
+            file = getattr(module, "__file__", None)
+            return {"module": module.__name__, "file": file, "name": path, "kwargs": kwargs}
+        try:
+            pickled = cloudpickle.dumps(factory)
+        except Exception as error:
+            # Pickling fails in as many ways as there are things that cannot be pickled.
             raise NotApplicable(
-                "another process cannot find this factory; define it at the top of a module to have this checked"
-            )
-        return {"module": module.__name__, "file": getattr(module, "__file__", None), "name": path, "kwargs": kwargs}
+                f"another process cannot get this factory ({type(error).__name__}: {error}); define it at the top of a "
+                "module to have this checked"
+            ) from None
+        return {"pickled": base64.b64encode(pickled).decode("ascii"), "kwargs": kwargs}
 
     def elsewhere(self) -> FreshProcess:
         """Return a process of its own, with another `PYTHONHASHSEED`, that plays this environment."""
@@ -214,32 +223,24 @@ def made_from(recipe: dict[str, Any]) -> Factory:
     if "spec" in recipe:
         spec = EnvSpec.from_json(recipe["spec"])
         return lambda **more: gym.make(spec, **{**kwargs, **more}).unwrapped
-    factory: Factory = _lookup(_module(recipe["module"], recipe["file"]), recipe["name"])
+    factory: Factory
+    if "pickled" in recipe:
+        factory = pickle.loads(base64.b64decode(recipe["pickled"]))
+    else:
+        factory = _lookup(_module(recipe["module"], recipe["file"]), recipe["name"])
     return lambda **more: factory(**{**kwargs, **more}).unwrapped
 
 
 def _module(name: str, file: str | None) -> ModuleType:
-    if name != "__main__":
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError:
-            if file is None:
-                raise
-            root = Path(file).parents[name.count(".")] if "." in name else None
-            if root is not None and Path(file).with_suffix("") == root.joinpath(*name.split(".")):
-                # Test modules have dotted names although no import path leads to their root.
-                sys.path.append(str(root))
-                importlib.invalidate_caches()
-                return importlib.import_module(name)
-    # A script, or a module of a folder that is on no import path: load it from its file.
-    alias = "rlvr_checked_main" if name == "__main__" else name
-    found = importlib.util.spec_from_file_location(alias, Path(str(file)))
-    if found is None or found.loader is None:
-        raise UserError(f"{file} cannot be loaded as a module.")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[alias] = module
-    found.loader.exec_module(module)
-    return module
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        if file is None:
+            raise
+    # A module that no import path leads to, such as a test's: add the folder that its dotted name starts from.
+    sys.path.append(str(Path(file).parents[name.count(".")]))
+    importlib.invalidate_caches()
+    return importlib.import_module(name)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """The conformance kit accepts what is sound and rejects each broken environment for its own reason."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -73,11 +76,58 @@ def test_a_report_renders_and_serialises() -> None:
     assert [finding["check"] for finding in data["findings"] if not finding["ok"]] == ["score"]
 
 
-def test_a_factory_that_no_other_process_can_find_is_checked_as_far_as_possible() -> None:
+def test_a_lambda_travels_to_the_other_process() -> None:
     report = check(lambda **kwargs: LockEnv(**kwargs), quick=True)
+    assert report.ok and not any(finding.skipped for finding in report.findings), report.render(verbose=True)
+
+
+def test_a_factory_that_no_other_process_can_have_is_checked_as_far_as_possible() -> None:
+    lock = threading.Lock()
+
+    def factory(**kwargs: Any) -> LockEnv:
+        with lock:
+            return LockEnv(**kwargs)
+
+    report = check(factory, quick=True, only=set(Check) - {Check.VECTOR})
     assert report.ok, report.render()
-    processes = next(finding for finding in report.findings if finding.check is Check.PROCESSES)
-    assert processes.skipped and "top of a module" in processes.detail
+    skipped = {finding.check: finding.detail for finding in report.findings if finding.skipped}
+    assert skipped.keys() == {Check.PROCESSES} and "top of a module" in skipped[Check.PROCESSES]
+
+
+SCRIPT = """
+from rlvr.envs.testing import check
+from tests.envs.broken.healthy import LockEnv
+
+class MyEnv(LockEnv):
+    pass
+
+print("started")
+report = check(MyEnv, quick=True)
+print(report.render(verbose=True))
+"""
+
+
+def test_a_script_is_not_run_again_by_the_other_process(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT, encoding="utf-8")
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    result = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=120, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("started") == 1
+    assert "32 of 32 checks passed" in result.stdout
+
+
+def test_a_module_that_checks_itself_when_imported_starts_no_endless_chain(tmp_path: Path) -> None:
+    (tmp_path / "unguarded.py").write_text(SCRIPT, encoding="utf-8")
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(tmp_path)))}
+    result = subprocess.run(
+        [sys.executable, "-c", "import unguarded"], capture_output=True, text=True, timeout=120, env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("started") == 1
+    assert "32 of 32 checks passed" in result.stdout
 
 
 def test_an_unknown_id_is_a_users_error_that_names_the_nearest() -> None:
