@@ -103,7 +103,10 @@ class RecordEpisode(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructor
             "task_uid": info["task_uid"],
             "agent": self._agent,
             "events": self._events,
-            "ledger": {"env_steps": len(self._events) - 1},
+            "ledger": {
+                "env_steps": len(self._events) - 1,
+                "verifier_calls": sum(event.get("verdict") is not None for event in self._events),
+            },
             "end": "submitted",
             "stop_reason": info["stop_reason"],
             "score": info["score"],
