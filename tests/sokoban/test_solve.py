@@ -12,13 +12,15 @@ from rlvr.tasks.sokoban import solve as solver
 from rlvr.tasks.sokoban.assign import Assignment
 from rlvr.tasks.sokoban.deadlock import corral, frozen
 from rlvr.tasks.sokoban.generate import generate, shape
-from rlvr.tasks.sokoban.level import Position, bits
+from rlvr.tasks.sokoban.level import Position, bits, flood
 from rlvr.tasks.sokoban.solve import Outcome, search, solve
 from rlvr.tasks.sokoban.xsb import dump, parse
 
 from .reference import fewest_pushes
 
 SIZES = st.sampled_from([(6, 6, 1), (6, 6, 2), (7, 6, 3)])
+
+ROOMS = [generate(Rng(seed), shape(9, 9, 3)).position.level for seed in range(12)]
 
 
 def scattered(seed, size):
@@ -43,14 +45,14 @@ def test_solutions_solve_with_the_fewest_pushes_and_what_has_none_is_proved_so(s
         assert sum(letter.isupper() for letter in found.moves) == found.pushes
 
 
-def test_breadth_first_search_agrees_on_a_thousand_positions_with_and_without_a_solution():
+def test_breadth_first_search_agrees_on_hundreds_of_positions_with_and_without_a_solution():
     unsolvable = 0
-    for seed in range(1000):
+    for seed in range(600):
         position = scattered(seed, (6, 6, 2))
         pushes = solve(position).pushes
         assert pushes == fewest_pushes(dump(position)), dump(position)
         unsolvable += pushes is None
-    assert 100 < unsolvable < 900
+    assert 60 < unsolvable < 540
 
 
 @settings(max_examples=100, deadline=None)
@@ -95,6 +97,8 @@ def test_a_solved_position_needs_no_moves():
         ("#######\n#     #\n# $$ .#\n# @  .#\n#     #\n#######", False),
         ("#######\n# #   #\n# $$  #\n#  # @#\n# ..  #\n#######", True),  # a wall above one, one below the other
         ("#######\n# #   #\n# $$  #\n#    @#\n# ..  #\n#######", False),
+        ("########\n#      #\n# $$ ..#\n#@     #\n########", True),  # dead cells above and below both
+        ("########\n#      #\n# $$ ..#\n#@     #\n#   .$ #\n########", False),
     ],
 )
 def test_frozen_boxes(level, lost):
@@ -111,6 +115,41 @@ def test_pushes_around_a_closed_region_come_first():
     assert restricted is not None
     assert [position.level.cell(box) for box in bits(restricted[0])] == [(2, 5)]
     assert solve(position).pushes == fewest_pushes(dump(position))
+
+
+def test_pushes_are_restricted_only_where_all_first_pushes_of_a_fence_lead_inward_and_can_be_made():
+    restrictions = 0
+    for seed in range(2000):
+        rng = Rng(seed)
+        level = ROOMS[seed % len(ROOMS)]
+        *boxes, player = rng.sample(list(bits(level.floor)), 7)
+        position = Position(level, player, sum(boxes))
+        reach, free = position.reach(), level.floor & ~position.boxes
+        restricted = corral(level, position.boxes, free, reach)
+        if restricted is None or not restricted[1]:
+            continue
+        restrictions += 1
+        fence, inside = ({level.cell(bit) for bit in bits(mask)} for mask in restricted)
+        region = {level.cell(bit) for bit in bits(flood(restricted[1] & -restricted[1], free, level.stride))}
+        floor, live, reached = ({level.cell(bit) for bit in bits(mask)} for mask in (level.floor, level.live, reach))
+        assert inside == region & live
+        for row, column in fence:
+            for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                target, stand = (row + down, column + right), (row - down, column - right)
+                if target not in live or stand not in floor:
+                    continue  # never
+                if target in fence or stand in fence or stand in region:
+                    continue  # not before another push into the region
+                assert target in region and stand in reached, dump(position)
+    assert restrictions > 50
+
+
+@pytest.mark.data
+def test_a_region_is_opened_again_when_fewer_pushes_lead_to_it(shared_data):
+    wanted = {"boxoban-unfiltered-test-000-0892", "boxoban-hard-003-0012", "microban2-054"}
+    rows = [row for name in ("unfiltered_test", "hard", "microban2") for row in recorded(shared_data, name)]
+    rows = [row for row in rows if row["id"] in wanted] or rows[:3]
+    assert [solve(parse(row["level"])).pushes for row in rows] == [row["min_pushes"] for row in rows]
 
 
 def test_pruning_saves_work_and_loses_no_solution(monkeypatch):
@@ -174,14 +213,14 @@ def test_twenty_boxoban_levels_of_each_set_are_solved_in_time_with_the_fewest_pu
 
 
 @pytest.mark.data
-def test_microban_levels_are_solved_within_a_few_thousand_positions(shared_data):
+def test_microban_levels_are_solved_within_a_thousand_positions(shared_data):
     rows = [row for name in MICROBAN for row in recorded(shared_data, name)[::3]]
     solved = 0
     for row in rows:
         position = parse(row["level"])
-        found = search(position, max_nodes=2_000)
+        found = search(position, max_nodes=1_000)
         if found.moves is not None:
             assert position.after(found.moves).solved
             assert row["min_pushes"] in (None, found.pushes), row["id"]
             solved += 1
-    assert solved >= 0.65 * len(rows)
+    assert solved >= 0.6 * len(rows)
