@@ -112,7 +112,8 @@ def test_scores_can_be_had_as_json(capsys):
 def test_options_reach_environment_agent_and_budget(tmp_path, capsys):
     ok(
         capsys, "eval", "--env", "rlvr/game24-v0", "--agent", "direct", "--policy", "scripted",
-        "--difficulty", "medium", "--episodes", 2, "--members", 2, "--split", "train", "--set", "division=rational", "--set", "max_steps=5",
+        "--difficulty", "medium", "--episodes", 2, "--members", 2, "--split", "train",
+        "--set", "division=rational", "--set", "max_steps=5",
         "--agent-set", "history=1", "--agent-set", "sampling.temperature=0.5", "--budget", "policy_calls=2",
         "--budget", "env_steps=9", "--seed", 7, "--concurrency", 2, "--out", tmp_path / "run",
     )  # fmt: skip
