@@ -1,6 +1,6 @@
 """Mathematics as Gymnasium environments: one problem, one answer, one verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..tasks.math.aime import AimeSource
@@ -21,6 +21,7 @@ class MathEnv(TextEnv[MathTask]):
         wrong: Reward of a wrong answer.
         unparsable: Reward of a text without a readable answer; that of a wrong one if None.
         limit_s: Seconds of computing that one verdict may take.
+        policy: Conventions of the verifier, such as `{"percent": "unit"}` (fields of `VerifyPolicy`).
         kwargs: `split`, `difficulty`, `max_steps`, `invalid_penalty`, `reveal`, `render_mode`: see `TextEnv`.
     """
 
@@ -34,9 +35,10 @@ class MathEnv(TextEnv[MathTask]):
         wrong: float = 0.0,
         unparsable: float | None = None,
         limit_s: float = 5.0,
+        policy: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        rules = MathRules(correct=correct, wrong=wrong, unparsable=unparsable, limit_s=limit_s)
+        rules = MathRules(correct=correct, wrong=wrong, unparsable=unparsable, limit_s=limit_s, policy=policy)
         super().__init__(rules, source, **kwargs)
 
 
@@ -69,7 +71,7 @@ class AimeEnv(MathEnv):
     ## Arguments
     - `areas`: only these areas, of `number theory`, `combinatorics`, `algebra`, `geometry`, `probability`.
     - `generators`: only these generators, by name.
-    - `correct`, `wrong`, `unparsable`, `limit_s`: see `MathEnv`.
+    - `correct`, `wrong`, `unparsable`, `limit_s`, `policy`: see `MathEnv`.
     - `split`, `difficulty`, `max_steps`, `invalid_penalty`, `reveal`, `render_mode`: see `TextEnv`.
 
     ## Version history
@@ -89,8 +91,8 @@ class ArithmeticEnv(MathEnv):
     One expression is to be evaluated exactly.
 
     ## Action space
-    Text: the value in `\boxed{}`, with any reasoning before it. Any text is an answer; every way to write the exact
-    value counts, fractions need not be in lowest terms.
+    Text: the value in `\boxed{}`, with any reasoning before it. Any text is an answer; fractions need not be in lowest
+    terms, but a calculation is no answer.
 
     ## Observation space
     Text: the expression in LaTeX; after the answer, one sentence on how it was judged.
@@ -107,7 +109,7 @@ class ArithmeticEnv(MathEnv):
     Terminates with the first text.
 
     ## Arguments
-    - `correct`, `wrong`, `unparsable`, `limit_s`: see `MathEnv`.
+    - `correct`, `wrong`, `unparsable`, `limit_s`, `policy`: see `MathEnv`.
     - `split`, `difficulty`, `max_steps`, `invalid_penalty`, `reveal`, `render_mode`: see `TextEnv`.
 
     ## Version history
@@ -148,7 +150,7 @@ class MathDataEnv(MathEnv):
     ## Arguments
     - `dataset`: the set's name, as `rlvr data list` prints it.
     - `data`: a file or folder (JSONL, JSON, CSV, Parquet); the registered copy if None.
-    - `correct`, `wrong`, `unparsable`, `limit_s`: see `MathEnv`.
+    - `correct`, `wrong`, `unparsable`, `limit_s`, `policy`: see `MathEnv`.
     - `split`, `difficulty`, `max_steps`, `invalid_penalty`, `reveal`, `render_mode`: see `TextEnv`.
 
     ## Version history

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from ..actions import ActionSpec, Param
-from ..errors import UserError
+from ..errors import UnknownName, UserError
 from ..rng import Rng
 from ..rules import Rules, StopReason, Transition
-from ..verify import Verdict, VerdictStatus, verify
+from ..verify import Verdict, VerdictStatus, VerifyPolicy, verify
 from .task import MathTask
 
 _MESSAGES = {
@@ -47,11 +47,15 @@ class MathRules(Rules[MathTask, MathState, Submission]):
     the gold answer. An empty or unreadable text is a wrong answer, not an error. A verdict that the verifier could
     not reach in time ends the episode with a stop reason of its own, which keeps it out of scores and training.
 
+    Unlike in the verifier's own defaults, a number must be written out (`literal_numbers`), so that "3 + 4" is no
+    answer to "Compute 3 + 4"; and a mere copy of the problem is wrong whatever is in it.
+
     Args:
         correct: Reward of a correct answer.
         wrong: Reward of a wrong answer.
         unparsable: Reward of a text without a readable answer; that of a wrong one if None.
         limit_s: Seconds of computing that one verdict may take.
+        policy: Conventions of the verifier that differ from these rules' (fields of `VerifyPolicy`).
     """
 
     family = "math"
@@ -59,11 +63,22 @@ class MathRules(Rules[MathTask, MathState, Submission]):
     judged: ClassVar[bool] = True
 
     def __init__(
-        self, *, correct: float = 1.0, wrong: float = 0.0, unparsable: float | None = None, limit_s: float = 5.0
+        self,
+        *,
+        correct: float = 1.0,
+        wrong: float = 0.0,
+        unparsable: float | None = None,
+        limit_s: float = 5.0,
+        policy: Mapping[str, Any] | None = None,
     ) -> None:
         if limit_s <= 0:
             raise UserError(f"limit_s must be positive, not {limit_s}.")
         self.limit_s = float(limit_s)
+        self.policy = VerifyPolicy(literal_numbers=True)
+        for name, value in (policy or {}).items():
+            if name not in VerifyPolicy._fields:
+                raise UnknownName("convention of the verifier", name, VerifyPolicy._fields)
+            self.policy = self.policy._replace(**{name: value})
         self._rewards = {
             VerdictStatus.CORRECT: float(correct),
             VerdictStatus.WRONG: float(wrong),
@@ -84,8 +99,8 @@ class MathRules(Rules[MathTask, MathState, Submission]):
         )
         self.instructions = (
             "Solve the problem and hand in one final answer inside \\boxed{}, for example \\boxed{42}. Give the exact "
-            "value unless the problem asks for an approximation; if there are several answers, put all of them into "
-            "one box, separated by commas. You have one attempt."
+            "value unless the problem asks for an approximation, and write a number out instead of a calculation; if "
+            "there are several answers, put all of them into one box, separated by commas. You have one attempt."
         )
 
     def initial(self, task: MathTask) -> MathState:
@@ -98,7 +113,10 @@ class MathRules(Rules[MathTask, MathState, Submission]):
 
     def judge(self, state: MathState, action: Submission) -> Submission:
         """Ask the verifier; blocks for up to the time limit and the wait for a worker."""
-        return action._replace(verdict=verify(state.task.answer, action.text, limit_s=self.limit_s))
+        if action.text.split() == state.task.problem.split():
+            return action._replace(verdict=Verdict(VerdictStatus.WRONG, None, "The text is a copy of the problem."))
+        verdict = verify(state.task.answer, action.text, limit_s=self.limit_s, policy=self.policy)
+        return action._replace(verdict=verdict)
 
     def with_verdict(self, action: Submission, verdict: Any) -> Submission:
         """Take a recorded verdict (an object or a mapping with `status`, `extracted` and `reason`)."""

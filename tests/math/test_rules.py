@@ -26,7 +26,7 @@ def answer(text, task=TASK, **options):
     return rules.step(state, rules.judge(state, rules.parse(state, text)))
 
 
-@pytest.mark.parametrize("text", ["\\boxed{42}", "\\boxed{042}", "So it is $\\boxed{42}$.", "\\boxed{\\frac{84}{2}}"])
+@pytest.mark.parametrize("text", ["\\boxed{42}", "\\boxed{042}", "So it is $\\boxed{42}$.", "\\boxed{42.0}"])
 def test_correct_answers(text):
     after = answer(text)
     assert after.reward == 1.0 and after.terminated and after.stop_reason is StopReason.SOLVED
@@ -41,6 +41,22 @@ def test_wrong_and_unreadable_answers_end_the_episode(text):
     assert after.reward == 0.0 and after.terminated and after.stop_reason is StopReason.FAILED
     assert MathRules().score(after.state) == 0.0
     assert "42" not in after.message
+
+
+@pytest.mark.parametrize(
+    "text", ["\\boxed{6 \\cdot 7}", "6 * 7", "\\boxed{40 + 2}", TASK.problem, f"  {TASK.problem}\n"]
+)
+def test_a_calculation_or_a_copy_of_the_problem_is_no_answer(text):
+    assert answer(text).stop_reason is StopReason.FAILED
+
+
+def test_conventions_of_the_verifier_are_options():
+    share = MathTask(problem="Which share?", answer="42\\%")
+    assert answer("\\boxed{42}", share).reward == 0.0
+    assert answer("\\boxed{42}", share, policy={"percent": "unit"}).reward == 1.0
+    assert answer("\\boxed{40 + 2}", policy={"literal_numbers": False}).reward == 1.0
+    with pytest.raises(UnknownName, match="percent"):
+        MathRules(policy={"percents": "unit"})
 
 
 def test_rewards_are_options():
