@@ -55,7 +55,7 @@ CHECKS: tuple[_Entry, ...] = (
     _Entry(Check.PRIVILEGED, honesty.privileged, _REPEATS),
     _Entry(Check.SPLITS, honesty.splits, (*_REPEATS, Check.DIFFERENT_SEEDS, Check.RESET_OPTIONS)),
     _Entry(Check.EXPERT, honesty.expert, (*_REPEATS, Check.SCORE, Check.STOP_REASON, Check.LEGAL_ACTIONS)),
-    _Entry(Check.CHEATING, honesty.cheating, (*_REPEATS, Check.SCORE, Check.STOP_REASON, Check.FUZZ)),
+    _Entry(Check.CHEATING, honesty.cheating, (*_REPEATS, Check.SNAPSHOT, Check.SCORE, Check.STOP_REASON, Check.FUZZ)),
     _Entry(Check.VECTOR, vectors.vector, (*_REPEATS, Check.INSTANCES, Check.GYMNASIUM, Check.STOP_REASON)),
     _Entry(Check.MEMORY, memory.memory, (Check.CONTRACT,)),
 )
