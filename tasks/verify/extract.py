@@ -68,7 +68,7 @@ _LABEL_GLUE = re.compile(
     r"[\s$,;.&]*(?:for\s+part\s+\(?\w\)?\s*)?(?:and|or|also)?[\s$,;:&]*(?:(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\(\w\))?)\s*=\s*)?"
 )
 _GLUE_NOISE = re.compile(r"\\(?:quad|qquad|,|;|\(|\)|\[|\]| )|\\text\s*\{([^{}]*)\}")
-_CHOICE = re.compile(r"(?<![A-Za-z\\])\(?([A-J])\)?(?![A-Za-z'’])")
+_CHOICE = re.compile(r"(?<![A-Za-z\\])(?:\(([A-J])\)|([B-HJ])(?![A-Za-z'’])|([AI])(?![A-Za-z'’]|\s+[a-z]))")
 _GOLD_CHOICE = re.compile(r"\s*\$?\\?(?:\\text\{)?\(?([A-J])\)?\}?\$?(?:[\s.):,].*)?", re.DOTALL)
 _PLAIN = re.compile(r"\s*[-+]?[\d.,/]{1,40}\s*")
 _TAIL = 4000
@@ -166,7 +166,8 @@ def extract_choice(text: str, policy: VerifyPolicy) -> Extraction:
         found = letters[-1] if letters else None
     if found is None:
         return Extraction(None, problem="no option letter was found")
-    return Extraction(found[1], kind="announced" if cues else "prose")
+    letter = found[1] or found[2] or found[3]
+    return Extraction(letter, kind="announced" if cues else "prose")
 
 
 # Parts of a text
@@ -311,6 +312,8 @@ def _announced_value(region: str) -> str | None:
     if first is not None and not has_leading_words(region[: first.start]):
         if after is None or not are_joined(region, first, after):
             alone = after is None or after.start >= end
+            if region[:end].strip() == region[first.start : first.end].strip():
+                return first.text
             return sentence if sentence and alone and first.end <= end and is_bare(sentence) else first.text
         return joined_values(region, values, 0)
     if sentence and is_bare(sentence):

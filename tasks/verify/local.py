@@ -60,7 +60,7 @@ def settle(gold: str | Sequence[str], answer: str, policy: VerifyPolicy) -> Verd
         The verdict, or the job for a worker.
     """
     start = time.perf_counter()
-    golds = (gold,) if isinstance(gold, str) else tuple(gold)
+    golds = tuple(gold) if isinstance(gold, (list, tuple)) else (gold,)
     if not isinstance(answer, str) or not all(isinstance(text, str) for text in golds):
         return Verdict(VerdictStatus.ERROR, None, "Gold answer and answer must be texts.")
     choices = tuple(letter for text in golds if (letter := gold_choice(text))) if policy.choice_letters else ()

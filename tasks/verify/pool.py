@@ -350,7 +350,7 @@ _settings = PoolSettings()
 
 
 def configure(settings: PoolSettings) -> None:
-    """Replaces the settings; a pool that runs is shut down and the next job starts a new one.
+    """Replaces the settings; if they differ, a pool that runs is shut down and the next job starts a new one.
 
     Args:
         settings: Size and limits.
@@ -361,6 +361,8 @@ def configure(settings: PoolSettings) -> None:
     if min(settings) < 1:
         raise ValueError("workers, queue and memory_mb must be at least 1.")
     global _settings
+    if settings == _settings:
+        return
     shutdown()
     with _lock:
         _settings = settings

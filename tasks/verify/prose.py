@@ -171,13 +171,13 @@ def has_leading_words(text: str) -> bool:
 
 def is_bare(text: str) -> bool:
     """Whether a text is an answer without prose around it."""
-    if len(text) > _BARE_CHARS:
-        return False
     rest = _NOT_PROSE.sub(" ", text)
     words = [
         word for word in _WORDS.findall(rest) if word not in _KNOWN_WORDS and (len(word) > 2 or word.lower() in _SHORT)
     ]
     formula = _DELIMITER.search(text)
     if formula is not None and has_leading_words(text[: formula.start()]):
+        return False
+    if words and len(text) > _BARE_CHARS:
         return False
     return len(words) <= _BARE_WORDS and "\n\n" not in text and len(_CJK.findall(text)) <= 4

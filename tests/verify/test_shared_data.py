@@ -125,7 +125,9 @@ def test_every_gold_of_the_math_sets_accepts_itself(shared_data: Path) -> None:
         if isinstance(text, str) and text.strip()
     }
     assert len(golds) > 4000
-    refused = [gold for gold in sorted(golds) if not verify(gold, f"Thus \\boxed{{{gold.strip().rstrip('.')}}}.").correct]
+    refused = [
+        gold for gold in sorted(golds) if not verify(gold, f"Thus \\boxed{{{gold.strip().rstrip('.')}}}.").correct
+    ]
     assert not refused
     unread = [gold for gold in sorted(golds) if not _readable(gold)]
     assert len(unread) <= 0.001 * len(golds), unread
