@@ -22,6 +22,7 @@ from .shapes import (
     plain_letters,
     reverse,
     same_name,
+    spelled_number,
     stated_values,
     unassigned,
     written_like,
@@ -93,7 +94,7 @@ class Comparison:
     def _several(self, golds: list[Node], answers: list[Node]) -> bool:
         gold_single, answer_single = len(golds) == 1, len(answers) == 1
         if gold_single or answer_single:
-            single = unassigned((golds if gold_single else answers)[0])
+            single = member(unassigned((golds if gold_single else answers)[0]))
             many = [*(answers if gold_single else golds)]
             if single.op == "set" and len(single.args) == len(many):
                 pairs = (list(single.args), many) if gold_single else (many, list(single.args))
@@ -150,7 +151,8 @@ class Comparison:
         if "list" in (gold.op, answer.op):
             return self.same(grouped(gold), grouped(answer))
         if gold.op in ("text", "word") or answer.op in ("text", "word"):
-            verdict = self._texts(gold, answer)
+            gold, answer = spelled_number(gold), spelled_number(answer)
+            verdict = self._texts(gold, answer) if {gold.op, answer.op} & {"text", "word"} else None
             if verdict is not None:
                 return verdict
         gold, answer = as_reals(gold), as_reals(answer)

@@ -311,7 +311,7 @@ def _announced_value(region: str) -> str | None:
     after = values[1] if len(values) > 1 else None
     if first is not None and not has_leading_words(region[: first.start]):
         if after is None or not are_joined(region, first, after):
-            alone = after is None or after.start >= end
+            alone = (after is None or after.start >= end) and "not" not in sentence.split()
             if region[:end].strip() == region[first.start : first.end].strip():
                 return first.text
             return sentence if sentence and alone and first.end <= end and is_bare(sentence) else first.text

@@ -20,7 +20,11 @@ def nested_lists(node: Node) -> Node:
 
 def evaluated_matrix(node: Node) -> Node:
     """Sums and products of literal matrices worked out cell by cell; other nodes unchanged."""
-    if node.op not in ("add", "mul", "neg") or not any(part.op == "matrix" for part in node.args):
+    if node.op == "pow" and node.args[0].op == "matrix":
+        return _matrix_power(node)
+    if node.op not in ("add", "mul", "neg", "pow") or not any(part.op == "matrix" for part in node.args):
+        return node
+    if node.op == "pow":
         return node
     if node.op == "neg":
         matrix = node.args[0]
@@ -38,6 +42,21 @@ def evaluated_matrix(node: Node) -> Node:
             return node
         result = multiplied
     return result
+
+
+def _matrix_power(node: Node) -> Node:
+    """A transpose, or a small positive power; other powers are left to sympy."""
+    matrix, exponent = node.args
+    rows, columns = matrix.value
+    if exponent.op in ("sym", "text") and exponent.value in ("T", "t", "\\top"):
+        cells = tuple(matrix.args[i * columns + j] for j in range(columns) for i in range(rows))
+        return Node("matrix", cells, (columns, rows))
+    if exponent.op == "num" and exponent.value.exact in (2, 3, 4):
+        result: Node | None = matrix
+        for _ in range(int(exponent.value.exact) - 1):
+            result = _multiply(result, matrix) if result is not None else None
+        return result if result is not None else node
+    return node
 
 
 def _size(node: Node) -> int:

@@ -49,6 +49,9 @@ class NameParser(BracketParser):
             self.position += 1
             node = self._primed(node, len(primes))
             primes = self.peek_text()
+        if node.op == "sym" and self._is_defined_here():
+            self.position += 1
+            return Node("app", self._items(")"), node.value)
         if name == "\\Gamma" and self.peek_text() == "(":
             self.position += 1
             return Node("fn", self._nonempty(self._items(")")), "gamma")
@@ -56,6 +59,15 @@ class NameParser(BracketParser):
             self.position += 1
             return Node("app", self._items(")"), node.value)
         return node
+
+    def _is_defined_here(self) -> bool:
+        """Whether `(t) =` follows: the name is a function's, whatever its letter."""
+        following = self.tokens[self.position : self.position + 4]
+        return (
+            len(following) == 4
+            and [token.text for token in (following[0], following[2], following[3])] == ["(", ")", "="]
+            and following[1].kind in ("letter", "num")
+        )
 
     def _subscript(self, name: str) -> Node:
         raw = self._raw_group() if self.peek_text() == "{" else [self.take()]

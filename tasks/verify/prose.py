@@ -19,6 +19,7 @@ _HEDGE_GLUE = re.compile(
     re.IGNORECASE,
 )
 _LIST_GLUE = re.compile(r"\s*(?:[,;]\s*(?:and\s+)?|\band\s+|&\s*)", re.IGNORECASE)
+_NEGATED = re.compile(r"\b(?:not|never|cannot|nor|\w+n['’]t)(?:\s+(?:be|equal|equal\s+to))?\s*\Z", re.IGNORECASE)
 _AND_GLUE = re.compile(r",?\s+and\s+", re.IGNORECASE)
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)\b", re.IGNORECASE)
@@ -104,7 +105,7 @@ def find_values(text: str) -> list[Value]:
             values.append(Value(opened.start(), end, content, True))
         plain_start, opened = found.end(), None
     values += _plain_values(text, plain_start, len(text))
-    return values
+    return [value for value in values if not _NEGATED.search(text, max(0, value.start - 24), value.start)]
 
 
 def _plain_values(text: str, start: int, end: int) -> list[Value]:

@@ -1,6 +1,7 @@
 """Shapes of an answer: the values it states, its assignments and names, inequalities as intervals."""
 
-from .nodes import INFINITY, Node, negate, symbols
+from .nodes import INFINITY, Node, negate, number, symbols
+from .vocabulary import NUMBER_WORDS
 
 REVERSED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "~": "~", "==": "=="}
 _REALS = Node("group", (Node("neg", (INFINITY,)), INFINITY), "()")
@@ -9,12 +10,30 @@ _REALS = Node("group", (Node("neg", (INFINITY,)), INFINITY), "()")
 def stated_values(node: Node) -> list[Node]:
     """The values that a node states: the items of a list, both signs of a plus-minus."""
     if node.op == "list":
+        node = _without_conditions(node)
         return [value for item in node.args for value in (stated_values(item) if item.op != "list" else [item])]
     if node.op == "rel" and all(sign == "=" for sign in node.value) and assignment(node) is not None:
         inner = stated_values(node.args[-1])
         if len(inner) > 1:
             return [Node("rel", (node.args[0], value), ("=",)) for value in inner]
     return expand_signs(node)
+
+
+def _without_conditions(node: Node) -> Node:
+    """`2n - 1, n in Z` states one value and what its symbol stands for."""
+    kept = tuple(
+        item for item in node.args if not (item.op == "rel" and item.value == ("in",) and item.args[1].op == "const")
+    )
+    return node._replace(args=kept) if kept else node
+
+
+def spelled_number(node: Node) -> Node:
+    """`seven` as the number 7; every other node unchanged."""
+    if node.op in ("text", "word"):
+        value = NUMBER_WORDS.get(node.value.strip().casefold())
+        if value is not None:
+            return number(value)
+    return node
 
 
 def expand_signs(node: Node) -> list[Node]:
@@ -83,6 +102,8 @@ def is_name(node: Node) -> bool:
         return all(is_name(part) for part in node.args)
     if node.op == "ratio":
         return all(is_name(part) for part in node.args)
+    if node.op == "fn" and node.value == "abs":
+        return is_name(node.args[0]) and node.args[0].op in ("mul", "word")
     if node.op == "mul":
         return all(part.op == "sym" and (part.value[:1].isupper() or "_" in part.value) for part in node.args)
     return False
