@@ -101,11 +101,11 @@ def _references(rows: Sequence[Row]) -> tuple[References, str]:
     suite = rows[0].run.suite
     entries = sorted({played.entry for row in rows for played in row.run.episodes})
     stored = {entry: found for entry in entries if suite and (found := reference(suite, entry))}
-    parts = [f"stored references, version {references_version()}"] if stored else []
+    parts = [f"the suite's stored references, version {references_version()}"] if stored else []
     if len(stored) < len(entries):
-        parts += [f"{role} reference: run {run.slug}" for role, run in sorted(chosen.items(), reverse=True)]
+        parts += [f"the {role} run {run.slug}" for role, run in sorted(chosen.items(), reverse=True)]
     references.update({entry: (found.random, found.expert) for entry, found in stored.items()})
-    return references, "; ".join(parts)
+    return references, " and ".join(parts)
 
 
 def _run_json(row: Row, entries: Sequence[str], references: References) -> tuple[dict[str, Any], float]:

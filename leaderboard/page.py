@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any
 
+SCRIPTS = ("page.js", "page_views.js", "page_episode.js")
 CHUNK_CHARS = 400_000
 """Episodes are packed together until their JSON is about this long; the page unpacks one chunk to show an episode."""
 
@@ -60,7 +61,8 @@ def render(index: Any, chunks: Iterable[str]) -> str:
         chunks: The packed episodes.
     """
     files = resources.files(__package__)
-    html, css, js = ((files / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
+    html, css = ((files / name).read_text("utf-8") for name in ("page.html", "page.css"))
+    js = "\n".join((files / name).read_text("utf-8") for name in SCRIPTS)
     policy = "; ".join(
         (
             "default-src 'none'",

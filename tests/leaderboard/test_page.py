@@ -53,9 +53,10 @@ def views(site: BuildReport) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("way", ["#worst", 'a.name[href*="/episode/"]'], ids=["button", "list"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_a_stranger_finds_the_worst_episode_and_its_first_bad_step_within_four_clicks(
-    page: Browser, site: BuildReport, width: int, height: int
+    page: Browser, site: BuildReport, width: int, height: int, way: str
 ) -> None:
     index, _ = page_data(site.page.read_text())
     page.size(width, height)
@@ -71,8 +72,7 @@ def test_a_stranger_finds_the_worst_episode_and_its_first_bad_step_within_four_c
     run = next(run for run in index["runs"] if slug.endswith(f"/{run['slug']}"))
     click(f'a.name[href="{slug}"]')
     page.wait("location.hash.split('/').length === 3 && document.querySelector('#entry') !== null")
-    episodes = '[href*="/episode/"]'
-    click(f"a.name{episodes}")
+    click(way)
     page.wait("document.querySelector('#bad') !== null")
     key = page.js("decodeURIComponent(location.hash.split('/')[4])")
     worst = min(episode["score"] for episode in run["episodes"])
