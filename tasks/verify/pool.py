@@ -86,11 +86,9 @@ class Worker:
 
     def __init__(self, settings: PoolSettings) -> None:
         life, self._life = os.pipe()
-        import rlvr
-
         boot = {
             "path": sys.path,
-            "package": list(rlvr.__path__),
+            "package": list(sys.modules[__package__.partition(".")[0]].__path__),
             "life": life,
             "memory_mb": settings.memory_mb,
         }
