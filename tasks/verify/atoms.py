@@ -129,6 +129,6 @@ class AtomParser(FunctionParser):
         r"""`0.1\overline{6}` is exactly 1/6."""
         digits = self.tokens[self.position + 2].text
         self.position += 4
-        whole, _, fixed = text.partition(".")
+        whole, _, fixed = text.replace(",", "").partition(".")
         start = Fraction(int((whole or "0") + fixed), 10 ** len(fixed))
         return number(start + Fraction(int(digits), (10 ** len(digits) - 1) * 10 ** len(fixed)))

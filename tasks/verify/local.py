@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .compare import Undecided
 from .extract import extract, extract_choice, extract_gold, gold_choice
 from .judge import ExactOracle, rule
 from .policy import VerifyPolicy
@@ -82,7 +81,8 @@ def settle(gold: str | Sequence[str], answer: str, policy: VerifyPolicy) -> Verd
     others = found.others if policy.several_boxes == "agree" else ()
     try:
         ruling = rule(accepted, found.answer, others, policy, ExactOracle(policy))
-    except (Undecided, RecursionError):
-        # The caller's stack may be nearly full; a worker has its own.
+    except Exception:
+        # Undecided, or the caller's stack is nearly full, or a defect: a worker decides, or reports what went wrong,
+        # so that no text ever raises into the caller.
         return Job(accepted, found.answer, others, time.perf_counter() - start)
     return Verdict(ruling.status, found.answer, ruling.reason, time.perf_counter() - start)

@@ -85,9 +85,11 @@ class Worker:
     """One process and the pipes to it."""
 
     def __init__(self, settings: PoolSettings) -> None:
+        if not sys.executable:
+            raise OSError("the path of the Python interpreter is not known")
         life, self._life = os.pipe()
         boot = {
-            "path": sys.path,
+            "path": [str(entry) for entry in sys.path],
             "package": list(sys.modules[__package__.partition(".")[0]].__path__),
             "life": life,
             "memory_mb": settings.memory_mb,
@@ -284,7 +286,8 @@ class Pool:
         try:
             worker: Worker = future.result() if future.done() else (yield ForWorker(future))
         except BaseException:
-            if not future.cancel() and not future.cancelled():
+            # Given up while waiting: a worker that was handed over in the meantime goes back.
+            if not future.cancel() and not future.cancelled() and future.exception() is None:
                 self._release(future.result())
             raise
         return worker
@@ -303,15 +306,29 @@ class Pool:
     def _hand_out(self) -> None:
         """Gives idle workers to waiting jobs, and keeps one spare; the lock is held."""
         while self._waiting and len(self._busy) < self.settings.workers:
-            worker = self._pick()
             future = self._waiting.popleft()
+            try:
+                worker = self._pick()
+            except OSError as error:
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(error)
+                continue
             if future.set_running_or_notify_cancel():
                 self._busy.add(worker)
                 future.set_result(worker)
             else:
                 self._idle.append(worker)
-        if not self._idle and self._busy and not self._closed:
-            self._idle.append(Worker(self.settings))
+        if not self._idle and self._busy:
+            self._add_spare()
+
+    def _add_spare(self) -> None:
+        """Starts one more idle worker; the lock is held."""
+        if not self._closed:
+            try:
+                self._idle.append(Worker(self.settings))
+            except OSError:
+                # No process can be started now; the next job that needs one tries again and reports the reason.
+                return
 
     def _pick(self) -> Worker:
         self._idle.sort(key=lambda worker: worker.ready)
@@ -337,8 +354,7 @@ class Pool:
         if known:
             worker.kill()
             with self._lock:
-                if not self._closed:
-                    self._idle.append(Worker(self.settings))
+                self._add_spare()
                 self._hand_out()
 
 

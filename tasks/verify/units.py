@@ -73,7 +73,17 @@ def unit_name(text: str) -> str:
 
 
 def compatible(first: str, second: str) -> bool:
-    """Whether two canonical units do not contradict each other; unknown and counted things never do."""
-    if first == second or first.startswith("?") or second.startswith("?"):
+    """Whether two canonical units do not contradict each other.
+
+    Counted things never contradict anything, and words that are no units do not contradict each other; but words that
+    are no units contradict a unit of measurement, unless they name it too ("40 feet" and "40 feet of rope").
+    """
+    if first == second or first in UNITLESS or second in UNITLESS:
         return True
-    return first in UNITLESS or second in UNITLESS
+    if first.startswith("?") and second.startswith("?"):
+        return True
+    if first.startswith("?") or second.startswith("?"):
+        words, known = (first, second) if first.startswith("?") else (second, first)
+        bases = {name.partition("^")[0] for name in known.split()}
+        return any(UNITS.get(word) in bases for word in words[1:].split())
+    return False

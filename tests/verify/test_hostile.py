@@ -66,25 +66,24 @@ def test_the_limit_holds_in_another_thread() -> None:
 
 
 def test_the_limit_holds_in_an_event_loop_which_stays_responsive() -> None:
-    async def main() -> tuple[list[Verdict], float]:
-        longest = 0.0
+    async def main() -> tuple[list[Verdict], int]:
+        ticks = 0
 
-        async def watch() -> None:
-            nonlocal longest
+        async def tick() -> None:
+            nonlocal ticks
             while True:
-                start = time.perf_counter()
                 await asyncio.sleep(0.005)
-                longest = max(longest, time.perf_counter() - start)
+                ticks += 1
 
-        watcher = asyncio.create_task(watch())
+        ticker = asyncio.create_task(tick())
         verdicts = await asyncio.gather(*(averify("5", answer, limit_s=LIMIT_S) for answer in hostile.SLOW))
-        watcher.cancel()
-        return verdicts, longest
+        ticker.cancel()
+        return verdicts, ticks
 
-    verdicts, longest = asyncio.run(main())
+    verdicts, ticks = asyncio.run(main())
     assert all(verdict.seconds <= LIMIT_S + SLACK_S for verdict in verdicts)
     assert any(verdict.status is VerdictStatus.TIMEOUT for verdict in verdicts)
-    assert longest < LIMIT_S, "the event loop was blocked"
+    assert ticks > 5 * len(hostile.SLOW), "the event loop was blocked"
 
 
 def test_static_limits_answer_in_microseconds_and_say_what_was_exceeded() -> None:

@@ -239,3 +239,14 @@ def test_settings_are_checked() -> None:
         configure(PoolSettings(workers=0))
     with pytest.raises(ValueError, match="positive"):
         verify("5", "5", limit_s=0)
+
+
+def test_a_machine_that_can_start_no_process_gives_an_error_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    shutdown()
+    configure(ONE)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nonexistent/python")
+        verdict = verify(GOLD, GOOD)
+        assert verdict.status is VerdictStatus.ERROR
+        assert "started" in verdict.reason
+    assert verify(GOLD, GOOD).correct
