@@ -250,3 +250,27 @@ def test_a_machine_that_can_start_no_process_gives_an_error_and_recovers(monkeyp
         assert verdict.status is VerdictStatus.ERROR
         assert "started" in verdict.reason
     assert verify(GOLD, GOOD).correct
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "fit"),
+    [
+        (MemoryError(), VerdictStatus.ERROR, False),
+        (RecursionError(), VerdictStatus.UNPARSABLE, False),
+        (ValueError("a defect"), VerdictStatus.ERROR, True),
+    ],
+)
+def test_what_goes_wrong_inside_a_worker_is_reported(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, status: VerdictStatus, fit: bool
+) -> None:
+    from rlvr.tasks.verify import VerifyPolicy, service
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(service, "rule", fail)
+    job = {"golds": ["1"], "answer": "x", "others": [], "policy": list(VerifyPolicy())}
+    ruling, healthy = service.answer_job(job)
+    assert ruling.status is status
+    assert ruling.reason.endswith(".")
+    assert healthy is fit
