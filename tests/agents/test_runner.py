@@ -106,6 +106,15 @@ def test_lines_in_any_order_resume_to_the_runs_own_order(tmp_path):
     assert without_timing(tmp_path / "run") == whole
 
 
+def test_a_line_that_is_there_twice_is_kept_once(tmp_path):
+    evaluate(SUITE, agent="random", out=tmp_path / "run")
+    file = tmp_path / "run" / "episodes.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole.splitlines(keepends=True)[-1])
+    evaluate(SUITE, agent="random", out=tmp_path / "run", resume=True)
+    assert file.read_bytes() == whole
+
+
 def test_a_damaged_line_in_the_middle_is_refused_with_its_number(tmp_path):
     evaluate(SUITE, agent="random", out=tmp_path / "run")
     file = tmp_path / "run" / "episodes.jsonl"

@@ -219,6 +219,8 @@ def test_no_record_holds_the_reference():
 
     episode = asyncio.run(go())
     assert b"reference" not in episode_line(episode)
+    assert episode.generations[0].request.reference is None
+    assert episode.generations[0].request.choices is None
     assert episode.privileged == ("expert_action",)
 
 
