@@ -3,7 +3,7 @@ r"""Answer verification: `verify(gold, answer)` says whether a model's answer eq
     >>> verify(r"\frac{1}{2}", "The answer is 0.5.").status
     <VerdictStatus.CORRECT: 'correct'>
 
-The final answer is found in the text (`extract`), read by a grammar of LaTeX and calculator notation (`parser`), and
+The final answer is found in the text (`extraction`), read by a grammar of LaTeX and calculator notation (`parser`), and
 compared structurally (`compare`); conventions on which people differ are switches (`VerifyPolicy`). Rational numbers
 are compared exactly in the caller's process. Everything else goes to a persistent worker process with a time and a
 memory limit, where sample points with fifty digits and math-verify decide (`symbolic`). Nothing raises for any text.
@@ -15,7 +15,7 @@ that rank are wrong, and "43, or 42" is two values, which never equal a single g
 
 from collections.abc import Sequence
 
-from .extract import Extraction, extract
+from .extraction import Extraction, extract
 from .local import plain_integers, settle
 from .policy import VerifyPolicy
 from .pool import PoolSettings, configure, shutdown

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .extract import extract, extract_choice, extract_gold, gold_choice
+from .extraction import extract, extract_choice, extract_gold, gold_choice
 from .judge import ExactOracle, rule
 from .policy import VerifyPolicy
 from .verdict import Verdict, VerdictStatus

@@ -3,7 +3,7 @@
 import pytest
 
 from rlvr.tasks.verify import VerifyPolicy, extract
-from rlvr.tasks.verify.extract import extract_choice, extract_gold, gold_choice
+from rlvr.tasks.verify.extraction import extract_choice, extract_gold, gold_choice
 
 STRICT = VerifyPolicy()
 
@@ -102,3 +102,16 @@ def test_option_letters_of_answers(text: str, letter: str) -> None:
 def test_golds_may_be_prose() -> None:
     assert extract_gold("... Final Answer: The final answer is $28 \\%$. I hope it is correct.") == "28 \\%"
     assert extract_gold("   ") is None
+
+
+@pytest.mark.parametrize("text", ["42", " 42.", "$42$", "**42**", "-7", ": 42", "42 cm", "42, or 43", "$42$ or $43$"])
+def test_the_short_way_through_an_announcement_finds_what_the_long_way_finds(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import re
+
+    from rlvr.tasks.verify import extraction as module
+
+    short = extract(f"The answer is {text}", STRICT)
+    monkeypatch.setattr(module, "_ONLY_INTEGER", re.compile(r"(?!)"))
+    assert extract(f"The answer is {text}", STRICT) == short

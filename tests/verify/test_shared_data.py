@@ -11,7 +11,7 @@ import pytest
 from mpmath import mp
 
 from rlvr.tasks.verify import Verdict, VerifyPolicy, verify
-from rlvr.tasks.verify.extract import extract, extract_gold
+from rlvr.tasks.verify.extraction import extract, extract_gold
 from rlvr.tasks.verify.judge import rule
 from rlvr.tasks.verify.lexer import Unreadable
 from rlvr.tasks.verify.mathverify import to_sympy

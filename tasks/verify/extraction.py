@@ -62,6 +62,8 @@ _CUE_WORDS = (
     "الإجابة",
 )
 _MOST_CUES = 8
+_ONLY_INTEGER = re.compile(r"[\s*:]*\$?(-?\d{1,18})\$?\**\.?\s*\Z")
+"""A region that states an integer and ends: by far the most frequent one."""
 _HOPE = re.compile(r"\.?\s*I hope (?:it|this) is correct", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n|[。！？]")
 _LABEL_GLUE = re.compile(
@@ -299,6 +301,9 @@ def _announced(text: str) -> Extraction | None:
 
 def _announced_value(region: str) -> str | None:
     """The value that a text right after an announcement states."""
+    plain = _ONLY_INTEGER.match(region)
+    if plain:
+        return plain[1]
     hope = _HOPE.search(region)
     if hope:
         region = region[: hope.start()]
