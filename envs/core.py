@@ -102,6 +102,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         if reveal:
             self.privileged.add("reveal")
         self._accepted = accepted(rules.actions)
+        self._partial = type(rules).observation_key is not Rules.observation_key
         self._seed = 0
         self._episodes = 0
         self._task: TaskT | None = None
@@ -243,16 +244,16 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
     def _info(self) -> dict[str, Any]:
         rules = self.rules
         state = self._state
-        score = rules.score(state)
+        key = rules.key(state)
         info: dict[str, Any] = {
             "task_uid": self._uid,
             "legal_actions": rules.legal_actions(state),
             "action_is_valid": self._invalid is None,
             "invalid": self._invalid,
             "is_success": rules.is_success(state),
-            "score": score,
-            "state_key": rules.key(state),
-            "observation_key": rules.observation_key(state),
+            "score": rules.score(state),
+            "state_key": key,
+            "observation_key": rules.observation_key(state) if self._partial else key,
             "message": self._message,
             "steps_left": self._limit - self._steps,
             "stop_reason": self._stop,

@@ -51,6 +51,9 @@ class Draws:
                     values.extend(self._draw(len(values), max(_BLOCK, len(values))))
             return values[index]
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "Draws":
+        return self  # only ever grows, the same for everyone
+
 
 def counter_draws(key: int, *, normal: bool) -> Draws:
     """Return draws made from a hash of (key, number): uniform ones, or their normal quantiles."""
