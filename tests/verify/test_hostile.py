@@ -108,7 +108,6 @@ def test_a_thousand_mixed_calls_lose_no_worker() -> None:
     verdicts += [verify(r"\sqrt{8}", hostile.SLOW[i % 3], limit_s=0.2) for i in range(6)]
     assert len(verdicts) == 1000
     assert not any(verdict.status is VerdictStatus.ERROR for verdict in verdicts)
-    warm()
     assert len(current_pool().pids()) == before
     counts = current_pool().counts()
     assert counts["busy"] == counts["waiting"] == 0
