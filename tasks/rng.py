@@ -16,12 +16,11 @@ GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 
 def derive_seed(*names: str | int) -> int:
     """Return a 63-bit seed for a path of names; every part counts, and `("ab", "c") != ("a", "bc")`."""
-    digest = blake2b(digest_size=8)
+    parts: list[bytes] = []
     for name in names:
         part = f"{type(name).__name__[0]}{name}".encode("utf-8", "surrogatepass")
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return int.from_bytes(digest.digest(), "little") >> 1
+        parts += (len(part).to_bytes(8, "little"), part)
+    return int.from_bytes(blake2b(b"".join(parts), digest_size=8).digest(), "little") >> 1
 
 
 def mix64(value: int) -> int:

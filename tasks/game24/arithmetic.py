@@ -22,20 +22,18 @@ class Move(NamedTuple):
     text: str
     """`8 / 2`."""
     result: Number
-    left: Numbers
-    """The numbers after it, sorted."""
+    rest: Numbers
+    """The other numbers, sorted."""
+
+    @property
+    def left(self) -> Numbers:
+        """The numbers after it, sorted."""
+        return tuple(sorted((*self.rest, self.result)))
 
 
 def normal(value: Number) -> Number:
     """Return an integer where the value is one."""
     return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
-
-
-def _replace(numbers: Numbers, i: int, j: int, result: Number) -> Numbers:
-    rest = [number for k, number in enumerate(numbers) if k != i and k != j]
-    rest.append(result)
-    rest.sort()
-    return tuple(rest)
 
 
 @lru_cache(maxsize=4096)
@@ -44,33 +42,35 @@ def moves(numbers: Numbers, division: Division) -> tuple[Move, ...]:
 
     Sums and products are listed once, larger number first; the parser takes both orders.
     """
-    found: dict[str, Move] = {}
-    for i in range(len(numbers)):
+    found: list[Move] = []
+    seen: set[Numbers] = set()
+    for i, low in enumerate(numbers):
         for j in range(i + 1, len(numbers)):
-            low, high = numbers[i], numbers[j]
+            high = numbers[j]
+            if (low, high) in seen:
+                continue
+            seen.add((low, high))
+            rest = numbers[:i] + numbers[i + 1 : j] + numbers[j + 1 :]
+            if division == "exact":
+                found.append(Move(f"{high} + {low}", low + high, rest))
+                found.append(Move(f"{high} - {low}", high - low, rest))
+                found.append(Move(f"{high} * {low}", low * high, rest))
+                if low != 0 and high % low == 0:
+                    found.append(Move(f"{high} / {low}", high // low, rest))
+                continue
             results: list[tuple[str, Number]] = [
                 (f"{high} + {low}", low + high),
                 (f"{high} - {low}", high - low),
                 (f"{high} * {low}", low * high),
             ]
-            if division == "exact":
-                if low != 0 and high % low == 0:
-                    results.append((f"{high} / {low}", high // low))
-            else:
+            if low != high:
                 results.append((f"{low} - {high}", low - high))
-                if low != 0:
-                    results.append((f"{high} / {low}", normal(Fraction(high) / Fraction(low))))
-                if high != 0:
-                    results.append((f"{low} / {high}", normal(Fraction(low) / Fraction(high))))
-            for text, result in results:
-                if text not in found:
-                    found[text] = Move(text, normal(result), _replace(numbers, i, j, normal(result)))
-    return tuple(found.values())
-
-
-def reachable(numbers: Numbers, target: int, division: Division) -> bool:
-    """Return whether the target can be made from all the numbers."""
-    return winning_moves(numbers, target, division) is not None
+            if low != 0:
+                results.append((f"{high} / {low}", Fraction(high) / Fraction(low)))
+            if high not in (0, low):
+                results.append((f"{low} / {high}", Fraction(low) / Fraction(high)))
+            found.extend(Move(text, normal(result), rest) for text, result in results)
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)

@@ -39,10 +39,10 @@ _CODES = {"easy": "1", "medium": "2", "hard": "3", "fraction": "f"}
 
 
 @lru_cache(maxsize=64)
-def _pool(split: Split, difficulty: str) -> tuple[tuple[int, ...], ...]:
+def _pool(split: Split, difficulty: str) -> tuple[Game24Task, ...]:
     code = _CODES[difficulty]
     return tuple(
-        numbers
+        Game24Task(numbers=numbers, split=split, difficulty=difficulty)
         for numbers, level in zip(multisets(), LEVELS, strict=True)
         if level == code and split_of(list(numbers)) == split
     )
@@ -65,12 +65,11 @@ class Game24Source(GeneratedSource[Game24Task]):
         pool = _pool(split, level)
         if not pool:
             raise UserError(f"No puzzle of level {level!r} falls into the split {split!r}.")
-        numbers = Rng.named("game24", seed, split, level).choice(pool)
-        return Game24Task(numbers=numbers, split=split, difficulty=level)
+        return Rng.named("game24", seed, split, level).choice(pool)
 
     def generate(self, rng: Rng, difficulty: str) -> Game24Task:
         """Return one puzzle of the level, of any split."""
-        return Game24Task(numbers=rng.choice([n for split in self.splits for n in _pool(split, difficulty)]))
+        return rng.choice([task for split in self.splits for task in _pool(split, difficulty)])
 
 
 class CountdownSource(GeneratedSource[CountdownTask]):
