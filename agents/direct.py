@@ -33,7 +33,7 @@ class DirectConfig(AgentConfig):
     """Whether the legal actions are listed with every observation."""
     system: str | None = None
     """Said before the environment's instructions."""
-    sampling: Sampling = Sampling()
+    sampling: Sampling = Sampling(max_tokens=2048)
     """How the policy draws its tokens."""
 
 

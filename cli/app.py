@@ -148,10 +148,18 @@ def envs_command(json_output: Json = False) -> None:
 
 @app.command("agents")
 def agents_command(json_output: Json = False) -> None:
-    """List the agents, and the policies that can be behind them."""
+    """List the agents."""
     from .listing import list_agents
 
     list_agents(json_output)
+
+
+@app.command("policies")
+def policies_command(json_output: Json = False) -> None:
+    """List the policies that can be behind an agent, and what each can do."""
+    from .listing import list_policies
+
+    list_policies(json_output)
 
 
 @app.command("suites")

@@ -1,4 +1,4 @@
-"""`rlvr envs`, `rlvr agents`, `rlvr suites`, `rlvr recipes`."""
+"""`rlvr envs`, `rlvr agents`, `rlvr policies`, `rlvr suites`, `rlvr recipes`."""
 
 import math
 
@@ -40,29 +40,24 @@ def _levels(names: tuple[str, ...]) -> str:
 
 
 def list_agents(json_output: bool) -> None:
-    """Print every agent, and the policies for those that need one."""
+    """Print every agent."""
     if json_output:
-        print_json(
-            {
-                "agents": [row._asdict() for row in AGENTS],
-                "policies": [
-                    {**backend._asdict(), "capabilities": sorted(backend.capabilities)} for backend in BACKENDS
-                ],
-            }
-        )
+        print_json([row._asdict() for row in AGENTS])
         return
-    print_table(
-        ("agent", "policy", "ranked", "what it does"),
-        [
-            (row.name, "needed" if row.needs_policy else "none", "no" if row.privileged else "yes", row.summary)
-            for row in AGENTS
-        ],
-    )
-    print()
-    print_table(
-        ("policy", "can", "what it is"),
-        [(backend.form, ", ".join(sorted(backend.capabilities)), backend.summary) for backend in BACKENDS],
-    )
+    rows = [
+        (row.name, "needed" if row.needs_policy else "none", "no" if row.privileged else "yes", row.summary)
+        for row in AGENTS
+    ]
+    print_table(("agent", "policy", "ranked", "what it does"), rows)
+
+
+def list_policies(json_output: bool) -> None:
+    """Print every back end that can be behind an agent."""
+    if json_output:
+        print_json([{**backend._asdict(), "capabilities": sorted(backend.capabilities)} for backend in BACKENDS])
+        return
+    rows = [(backend.form, ", ".join(sorted(backend.capabilities)), backend.summary) for backend in BACKENDS]
+    print_table(("policy", "can", "what it is"), rows)
 
 
 def list_suites(json_output: bool) -> None:

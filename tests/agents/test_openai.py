@@ -15,7 +15,7 @@ from rlvr.tasks.errors import UserError
 from .servers import completion, free_port, in_turn, says, serving
 
 pytestmark = pytest.mark.network_local
-QUICK = {"backoff_s": 0.01, "retries": 2, "timeout_s": 0.3}
+QUICK = {"backoff_s": 0.01, "retries": 2, "timeout_s": 10}
 KEY = "sk-planted-4c1f-secret"
 
 
@@ -126,7 +126,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_survived_by_a_retry(fault):
     with serving(in_turn(FAULTS[fault], says("at last"))) as server:
-        (answer,) = ask(server)
+        (answer,) = ask(server, timeout_s=0.6 if fault == "hang" else 10)
     assert answer.text == "at last"
     assert len(server.bodies) == 2
 
@@ -134,7 +134,7 @@ def test_a_fault_is_survived_by_a_retry(fault):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_lasting_fault_is_one_clear_error_after_the_last_retry(fault):
     with serving(FAULTS[fault]) as server, pytest.raises(PolicyError) as caught:
-        ask(server, retries=1)
+        ask(server, retries=1, timeout_s=0.3 if fault == "hang" else 10)
     assert len(server.bodies) == 2
     message = str(caught.value)
     assert "openai:" in message and "2 attempts" in message and "\n" not in message
@@ -190,7 +190,7 @@ def test_a_server_that_asks_for_too_long_a_wait_is_not_waited_for():
     began = time.monotonic()
     with serving(busy) as server, pytest.raises(PolicyError, match="3600 s"):
         ask(server)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_concurrency_and_rate_are_limited():
@@ -199,7 +199,7 @@ def test_concurrency_and_rate_are_limited():
         handler.send(200, completion("ok"))
 
     with serving(slow) as server:
-        ask(server, *(request(str(i)) for i in range(12)), concurrency=3, timeout_s=5)
+        ask(server, *(request(str(i)) for i in range(12)), concurrency=3)
     assert server.most_under_way <= 3
     with serving(says("ok")) as server:
         ask(server, *(request(str(i)) for i in range(5)), requests_per_minute=1200)
@@ -212,16 +212,16 @@ def test_a_trickling_answer_runs_into_the_limit():
         handler.send_response(200)
         handler.send_header("Content-Length", "1000")
         handler.end_headers()
-        for _ in range(20):
+        for _ in range(200):
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.1)
 
     began = time.monotonic()
     with serving(in_turn(trickle, says("ok"))) as server:
-        (answer,) = ask(server)
+        (answer,) = ask(server, timeout_s=0.6)
     assert answer.text == "ok"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_an_unreachable_server_is_a_user_error_at_once():

@@ -50,11 +50,11 @@ def test_the_version_is_printed(capsys):
     assert ok(capsys, "--version").strip() == rlvr.__version__
 
 
-@pytest.mark.parametrize("command", [["envs"], ["agents"], ["suites"], ["recipes"], ["data", "list"]])
+@pytest.mark.parametrize("command", [["envs"], ["agents"], ["policies"], ["suites"], ["recipes"], ["data", "list"]])
 def test_every_listing_has_a_table_and_json(capsys, command):
     table = ok(capsys, *command)
     assert table.strip()
-    assert json.loads(ok(capsys, *command, "--json")) is not None
+    assert isinstance(json.loads(ok(capsys, *command, "--json")), list)
 
 
 def test_the_json_of_environments_has_all_that_the_table_of_ids_has(capsys):
