@@ -13,6 +13,7 @@ from ..tasks.errors import EpisodeOver, UserError
 from ..tasks.rng import Rng, derive_seed
 from ..tasks.rules import EXCLUDED_STOPS
 from ..tasks.task import text_hash
+from .conversation import Conversations
 from .packages import package_versions
 from .plan import EpisodeSpec
 from .policies.policy import Policy, PolicyError
@@ -35,7 +36,6 @@ from .types import (
     StepEvent,
     SubmitEvent,
     VerdictRecord,
-    reply_message,
 )
 
 T = TypeVar("T")
@@ -103,9 +103,7 @@ class Session:
         self._executor = executor
         self._threaded = env.blocking or executor is not None
         self._events: list[Event] = []
-        self._generations: list[Generation] = []
-        self._prompts: list[tuple[Message, ...]] = []
-        self._tokens: list[tuple[int, ...]] = []
+        self._conversations = Conversations()
         self._saved: list[_Saved] = []
         self._ask_lock = asyncio.Lock()
         self._cost = dict.fromkeys(Ledger.model_fields, 0)
@@ -297,7 +295,7 @@ class Session:
         """
         async with self._ask_lock:
             self._check_open()
-            first = len(self._generations)
+            first = len(self._conversations)
             requests = [
                 self._request(policy, prompt, first + i, sampling, tools, len(prompts))
                 for i, prompt in enumerate(prompts)
@@ -308,13 +306,21 @@ class Session:
             self._need("policy_calls", len(requests))
             self._need_prompt_tokens(policy, requests)
             completions = await self._generate(policy, requests)
-            if parent is None:
-                earlier = [asked for asked in self._generations if asked.conversation == conversation]
-                parent = earlier[-1] if earlier else None
+            parent = parent or self._conversations.last(conversation)
             made: list[Generation] = []
             for request, completion in zip(requests, completions, strict=True):
-                made.append(self._record(policy, request, completion, agent, conversation, parent, spans))
-                parent = made[0]
+                one = self._conversations.add(
+                    policy,
+                    request,
+                    completion,
+                    agent=agent or self.agent,
+                    conversation=conversation,
+                    parent=parent,
+                    spans=spans,
+                )
+                self._count(one)
+                made.append(one)
+                parent = made[0]  # its siblings fork from the first, so that a common prompt is written once
             for item in self._cost:
                 limit = getattr(self.budget, item)
                 if limit is not None and self._cost[item] > limit:
@@ -368,55 +374,13 @@ class Session:
             raise PolicyError(f"{policy.name} gave {len(completions)} answers to {len(requests)} requests")
         return completions
 
-    def _record(
-        self,
-        policy: Policy,
-        request: Request,
-        completion: Completion,
-        agent: str | None,
-        conversation: int,
-        parent: Generation | None,
-        spans: tuple[Span, ...],
-    ) -> Generation:
-        number = len(self._generations)
-        prompt = request.messages or ()
-        tokens = completion.prompt_token_ids or request.token_ids or ()
-        kept = kept_tokens = 0
-        if parent is not None:
-            kept = _common((*self._prompts[parent.id], reply_message(parent.completion)), prompt)
-            kept_tokens = _common((*self._tokens[parent.id], *(parent.completion.token_ids or ())), tokens)
-        self._prompts.append(prompt)
-        self._tokens.append(tokens)
-        made = Generation(
-            id=number,
-            agent=agent or self.agent,
-            policy=policy.name,
-            conversation=conversation,
-            parent=None if parent is None else parent.id,
-            kept=kept,
-            kept_tokens=kept_tokens,
-            request=request.model_copy(
-                update={
-                    "messages": None if request.messages is None else prompt[kept:],
-                    "token_ids": None if request.token_ids is None else tokens[kept_tokens:],
-                    "choices": None,
-                    "reference": None,
-                }
-            ),
-            completion=completion.model_copy(
-                update={"prompt_token_ids": None if completion.prompt_token_ids is None else tokens[kept_tokens:]}
-            ),
-            spans=spans,
-            template=policy.template,
-        )
-        usage = completion.usage
+    def _count(self, made: Generation) -> None:
+        usage = made.completion.usage
         self._cost["policy_calls"] += 1
         self._cost["prompt_tokens"] += usage.prompt_tokens
         self._cost["completion_tokens"] += usage.completion_tokens
         self._cost["decoded_tokens"] += max(usage.decoded_tokens, usage.completion_tokens)
-        self._generations.append(made)
-        self._events.append(AskEvent(generation=number))
-        return made
+        self._events.append(AskEvent(generation=made.id))
 
     # Budget
 
@@ -479,7 +443,7 @@ class Session:
             policy=self.policy,
             budget=self.budget,
             events=tuple(self._events),
-            generations=tuple(self._generations),
+            generations=tuple(self._conversations.generations),
             ledger=self.ledger,
             end=end,
             exhausted=self.exhausted,
@@ -503,13 +467,3 @@ class Session:
 
 EXCLUDED_ENDS = frozenset({EpisodeEnd.POLICY_ERROR, EpisodeEnd.ENV_ERROR, EpisodeEnd.CANCELLED})
 """An episode that ends so counts neither as success nor as failure."""
-
-
-def _common(before: Sequence[Any], after: Sequence[Any]) -> int:
-    """Return the length of the common beginning."""
-    count = 0
-    for one, other in zip(before, after, strict=False):
-        if one is not other and one != other:
-            break
-        count += 1
-    return count
