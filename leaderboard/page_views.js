@@ -5,7 +5,7 @@ const remembered = (name, start) => (sorting[name] ||= start);
 
 const model = (run) => run.policy.slice(Math.max(run.policy.lastIndexOf("#"), run.policy.lastIndexOf("/")) + 1);
 const named = (run) => (run.policy ? `${run.agent} · ${model(run)}` : run.agent);
-const roleTag = (run) => run.role && tag("", `${run.role} reference`);
+const roleTag = (run) => run.status === "reference" && tag("", `${run.role} reference`);
 const suiteOf = (run) => index.suites.find((suite) => suite.name === run.suite);
 
 function nothing(text) {
@@ -149,7 +149,7 @@ function boardView(suiteName, family) {
       refusedNote(),
       table(columns, shown, remembered("board", { by: "score", rising: false }), {
         caption,
-        describe: (run) => ({ class: run.role ? "reference" : null }),
+        describe: (run) => ({ class: run.status === "reference" ? "reference" : null }),
       }),
       h(
         "p",

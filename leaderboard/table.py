@@ -125,7 +125,7 @@ class Run:
     @property
     def status(self) -> str:
         """`ranked`, `reference` or `unranked`."""
-        return "reference" if self.role else "unranked" if self.why else "ranked"
+        return "unranked" if self.why else "reference" if self.role else "ranked"
 
     def by_entry(self) -> dict[str, list[Played]]:
         """Return the episodes of each entry."""
@@ -287,15 +287,15 @@ def _mean_labels(entries: Sequence[Sequence[Played]]) -> tuple[tuple[str, float]
 def choose_references(runs: Iterable[Run]) -> tuple[dict[str, Run], References]:
     """Choose a table's reference runs and return their scores.
 
-    Of several runs of `random` (or `expert`), the one with the fewest refused records and the most episodes is
-    taken, then the first by name.
+    Only a run that nothing speaks against can be a reference: a random run without its lucky episodes would lift
+    everybody else. Of several, the one with the most episodes is taken, then the first by name.
 
     Returns:
         The run of each role that is there, and for each entry the scores of random and expert.
     """
     chosen: dict[str, Run] = {}
-    for run in sorted(runs, key=lambda run: (run.refused, -len(run.episodes), run.slug)):
-        if run.role and run.episodes:
+    for run in sorted(runs, key=lambda run: (-len(run.episodes), run.slug)):
+        if run.role and run.episodes and not run.why:
             chosen.setdefault(run.role, run)
     scores = {role: run.entry_scores() for role, run in chosen.items()}
     entries = sorted({entry for found in scores.values() for entry in found})
@@ -315,10 +315,13 @@ def mean_references(references: References, entries: Sequence[str]) -> tuple[flo
 
 
 def reasons_not_to_rank(run: Run) -> list[str]:
-    """Return why a run's own records bar it from the ranked table, one sentence each."""
+    """Return why a run's own records bar it from the ranked table, one sentence each.
+
+    What an expert may use does not speak against a reference run.
+    """
     reasons = []
     privileged = sorted({name for episode in run.episodes for name in episode.privileged})
-    if privileged:
+    if privileged and run.role is None:
         reasons.append(f"It used what only experts may: {', '.join(privileged)}.")
     if run.refused:
         reasons.append(f"{run.refused} of its records {'was' if run.refused == 1 else 'were'} refused.")

@@ -120,8 +120,12 @@ def test_references_are_the_cleanest_and_longest_runs() -> None:
     one = run([played("maze-a", 0, 0.25)], "random", "r1")
     longer = run([played("maze-a", group, 0.5) for group in range(2)], "random", "r2")
     faulty = run([played("maze-a", group, 0.9) for group in range(3)], "random", "r0", refused=1)
+    faulty.why += reasons_not_to_rank(faulty)
+    lucky = run([played("maze-a", group, 0.9) for group in range(4)], "random", "r9")
+    lucky.why.append("It lacks 2 of the 6 episodes.")
+    assert (lucky.status, faulty.status, longer.status) == ("unranked", "unranked", "reference")
     expert = run([played("maze-a", 0, 1.0), played("maze-b", 0, 1.0)], "expert", "e")
-    chosen, references = choose_references([one, longer, faulty, expert])
+    chosen, references = choose_references([one, longer, faulty, lucky, expert])
     assert {role: found.slug for role, found in chosen.items()} == {"random": "r2", "expert": "e"}
     assert references == {"maze-a": (0.5, 1.0), "maze-b": (None, 1.0)}
     assert mean_references(references, ["maze-a"]) == (0.5, 1.0)
