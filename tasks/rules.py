@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 from .actions import ActionSpec, match_action
+from .random_text import random_command
 from .rng import Rng
 from .task import TaskT
 
@@ -54,6 +55,16 @@ class Transition(NamedTuple):
     stop_reason: StopReason | None = None
     message: str = ""
     """What changed, as a sentence of its own."""
+
+
+def _lists(value: Any) -> Any:
+    """Return a value with lists for its tuples, as JSON has them."""
+    return list(map(_lists, value)) if isinstance(value, list | tuple) else value
+
+
+def _tuples(value: Any) -> Any:
+    """Return a JSON value with tuples for its lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 class Rules(ABC, Generic[TaskT, StateT, ActionT]):
@@ -119,13 +130,20 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
         return 50
 
     def state_to_json(self, state: StateT) -> Any:
-        """Return the state as a JSON value (without the task); by default a tuple's fields, which must be JSON."""
-        return list(cast(tuple[Any, ...], state))
+        """Return the state as a JSON value (without the task); by default the list of a named tuple's fields.
+
+        The fields must be JSON values or tuples of them; override both methods for anything else, and where a state
+        holds the task.
+        """
+        return [_lists(field) for field in cast(tuple[Any, ...], state)]
 
     def state_from_json(self, task: TaskT, data: Any) -> StateT:
-        """Return the state that `state_to_json` wrote; by default a named tuple of the initial state's type."""
+        """Return the state that `state_to_json` wrote; by default a named tuple of the initial state's type.
+
+        The default makes a tuple of every list, at any depth: a state is hashable, so it holds no list of its own.
+        """
         make: Any = type(self.initial(task))
-        state: StateT = make(*data)
+        state: StateT = make(*map(_tuples, data))
         return state
 
     def statement(self, task: TaskT) -> str:
@@ -139,6 +157,8 @@ class Rules(ABC, Generic[TaskT, StateT, ActionT]):
     def random_action(self, state: StateT, rng: Rng) -> str:
         """Return a legal action, uniformly; where they are infinitely many, a random text of the right form."""
         legal = self.legal_actions(state)
+        if legal is None:
+            return random_command(self.actions, rng)
         return rng.choice(legal) if legal else rng.choice(self.actions).example
 
     def observation_key(self, state: StateT) -> str:
