@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tasks.actions import accepted, action_grammar, json_schema, tool_definitions
+from ..tasks.config import read_config
 from ..tasks.errors import EpisodeOver, UserError
 from ..tasks.rng import Rng, derive_seed
 from ..tasks.rules import Invalid, Rules, StopReason
@@ -15,6 +16,7 @@ from ..tasks.task import DataSource, Split, Task, TaskSource
 from .spaces import UnicodeText
 
 SNAPSHOT_VERSION = 1
+_STATE_KEYS = frozenset({"version", "task", "state", "steps", "max_steps", "stop_reason", "invalid", "message"})
 CELL_PIXELS = 16
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -30,6 +32,8 @@ class Snapshot(NamedTuple):
     stop_reason: StopReason | None
     invalid: str | None
     message: str
+    rules: str
+    """Name of the rules that it belongs to; others cannot go on from it."""
 
 
 class TaskLabel(NamedTuple):
@@ -101,6 +105,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         self._reveal = reveal
         if reveal:
             self.privileged.add("reveal")
+        self._rules_name = type(rules).__qualname__
         self._accepted = accepted(rules.actions)
         self._partial = type(rules).observation_key is not Rules.observation_key
         self._seed = 0
@@ -172,7 +177,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         if "task" in options:
             task = options["task"]
             if isinstance(task, dict):
-                task = self.rules.task_type.model_validate(task)
+                task = read_config(self.rules.task_type, task, "The option task")
             if not isinstance(task, self.rules.task_type):
                 raise UserError(f"This environment plays {self.rules.task_type.__name__}, not {type(task).__name__}.")
             return task
@@ -202,6 +207,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
 
         Raises:
             EpisodeOver: Before `reset`, or after the end.
+            TypeError: The action is no text.
         """
         return self._advance(action, None)
 
@@ -212,6 +218,8 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
     def _advance(self, action: str, verdict: Any) -> tuple[str, float, bool, bool, dict[str, Any]]:
         if self._stop is not None or self._task is None:
             raise EpisodeOver("The episode is over; call reset() first." if self._task else "Call reset() first.")
+        if action.__class__ is not str and not isinstance(action, str):
+            raise TypeError(f"An action is a text, not {type(action).__name__}.")
         rules = self.rules
         state = self._state
         parsed = rules.parse(state, action)
@@ -288,11 +296,31 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         """Return a point to come back to; constant time, any number of them may be held."""
         if self._task is None:
             raise EpisodeOver("Call reset() first.")
-        return Snapshot(self._task, self._state, self._steps, self._limit, self._stop, self._invalid, self._message)
+        return Snapshot(
+            self._task,
+            self._state,
+            self._steps,
+            self._limit,
+            self._stop,
+            self._invalid,
+            self._message,
+            self._rules_name,
+        )
 
     def restore(self, snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
-        """Go back to a snapshot; returns the observation and `info` of that moment."""
-        task, self._state, self._steps, self._limit, self._stop, self._invalid, self._message = snapshot
+        """Go back to a snapshot; returns the observation and `info` of that moment.
+
+        Raises:
+            UserError: It is no snapshot, or one of another environment.
+        """
+        if not isinstance(snapshot, Snapshot):
+            raise UserError(
+                f"restore() takes what snapshot() returned, not {type(snapshot).__name__}; "
+                "set_state() takes what get_state() returned."
+            )
+        if snapshot.rules != self._rules_name:
+            raise UserError(f"This snapshot belongs to {snapshot.rules}; this environment plays {self._rules_name}.")
+        task, self._state, self._steps, self._limit, self._stop, self._invalid, self._message, _ = snapshot
         if task is not self._task:
             self._task = cast(TaskT, task)
             self._uid = task.uid
@@ -314,20 +342,31 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         }
 
     def set_state(self, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Go to a state that `get_state` wrote, here or on another machine."""
-        if data.get("version") != SNAPSHOT_VERSION:
-            raise UserError(f"This state has version {data.get('version')!r}; only {SNAPSHOT_VERSION} can be read.")
-        task = self.rules.task_type.model_validate(data["task"])
+        """Go to a state that `get_state` wrote, here or on another machine.
+
+        Raises:
+            UserError: It is no such state, or one of another environment.
+        """
+        if not isinstance(data, dict) or not data.keys() >= _STATE_KEYS:
+            raise UserError("set_state() takes what get_state() returned, unchanged.")
+        if data["version"] != SNAPSHOT_VERSION:
+            raise UserError(f"This state has version {data['version']!r}; only {SNAPSHOT_VERSION} can be read.")
+        task = read_config(self.rules.task_type, data["task"], "The task of this state")
+        try:
+            state = self.rules.state_from_json(task, data["state"])
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise UserError(f"{self._rules_name} cannot read this state: {error}.") from error
         stop = data["stop_reason"]
         return self.restore(
             Snapshot(
                 task,
-                self.rules.state_from_json(task, data["state"]),
+                state,
                 data["steps"],
                 data["max_steps"],
                 None if stop is None else StopReason(stop),
                 data["invalid"],
                 data["message"],
+                self._rules_name,
             )
         )
 

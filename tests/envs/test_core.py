@@ -4,6 +4,7 @@ import pickle
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import rlvr  # noqa: F401 (registers the ids)
@@ -196,3 +197,53 @@ def test_a_family_without_a_picture_says_so() -> None:
 def test_the_environment_is_a_gymnasium_environment() -> None:
     env = gym.make("rlvr/game24-v0")
     assert isinstance(env.unwrapped, TextEnv) and isinstance(env.unwrapped, gym.Env)
+
+
+@pytest.mark.parametrize("action", [None, ["up"], 3, b"dial 1"])
+def test_an_action_that_is_no_text_is_a_type_error_and_no_turn(action: Any) -> None:
+    env = LockEnv()
+    env.reset(seed=0)
+    with pytest.raises(TypeError, match=f"An action is a text, not {type(action).__name__}"):
+        env.step(action)
+    assert env.steps == 0
+
+
+def test_a_text_of_a_subclass_is_an_action() -> None:
+    env = LockEnv()
+    env.reset(seed=0)
+    assert env.step(np.str_("dial 1"))[4]["action_is_valid"]  # type: ignore[arg-type]
+
+
+def test_only_a_snapshot_of_these_rules_is_restored() -> None:
+    env, other = LockEnv(), SumEnv()
+    observation, _ = env.reset(seed=0)
+    other.reset(seed=0)
+    for junk in ("junk", None, env.get_state()):
+        with pytest.raises(UserError, match=r"restore\(\) takes what snapshot\(\) returned, not "):
+            env.restore(junk)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="belongs to SumRules; this environment plays LockRules"):
+        env.restore(other.snapshot())
+    assert env.restore(env.snapshot())[0] == observation
+
+
+def test_only_a_state_of_these_rules_is_set() -> None:
+    env, other = LockEnv(), SumEnv()
+    env.reset(seed=0)
+    other.reset(seed=0)
+    for junk in ("junk", {}, {"version": 1}):
+        with pytest.raises(UserError, match=r"set_state\(\) takes what get_state\(\) returned"):
+            env.set_state(junk)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="The task of this state: "):
+        env.set_state(other.get_state())
+    with pytest.raises(UserError, match="LockRules cannot read this state"):
+        env.set_state({**env.get_state(), "state": 5})
+
+
+@pytest.mark.parametrize("bad", [{"seed": -1}, {"options": {"difficulty": "huge"}}, {"options": {"nonsense": 1}}])
+def test_a_first_reset_that_fails_leaves_a_working_environment(bad: dict[str, Any]) -> None:
+    env = gym.make("rlvr/game24-v0")
+    with pytest.raises((UserError, gym.error.Error)):
+        env.reset(**bad)
+    _, info = env.reset(seed=7)
+    assert env.step(info["legal_actions"][0])[4]["action_is_valid"]
+    assert env.step("no operation")[4]["invalid"]
