@@ -1,12 +1,13 @@
 """Multi-armed bandits as a Gymnasium environment."""
 
-from typing import Any
+from typing import Any, get_args
 
-from ..tasks.bandit.generate import BanditSource
+from ..tasks.bandit.generate import SCENARIOS, BanditSource
 from ..tasks.bandit.recorded import load_bandits
 from ..tasks.bandit.rules import BanditRules, Expert, Instruction, OnInvalid, Reward
-from ..tasks.bandit.task import BanditTask, Scenario
+from ..tasks.bandit.task import MAX_HORIZON, BanditTask, Scenario
 from ..tasks.errors import UserError
+from . import arguments
 from .core import TextEnv
 
 
@@ -73,6 +74,15 @@ class BanditEnv(TextEnv[BanditTask]):
         data: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if scenario is not None:
+            arguments.choice("scenario", scenario, SCENARIOS)
+        if horizon is not None:
+            arguments.whole("horizon", horizon, 1, MAX_HORIZON)
+        arguments.choice("instruction", instruction, get_args(Instruction))
+        arguments.choice("reward", reward, get_args(Reward))
+        arguments.choice("on_invalid", on_invalid, get_args(OnInvalid))
+        arguments.choice("expert", expert, get_args(Expert))
+        arguments.place(data)
         if data is not None and scenario is not None:
             raise UserError("Recorded bandits bring their own scenario; leave out scenario or data.")
         source = BanditSource(scenario, horizon) if data is None else load_bandits(data, horizon)

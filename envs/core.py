@@ -13,6 +13,7 @@ from ..tasks.errors import EpisodeOver, UserError
 from ..tasks.rng import Rng, derive_seed
 from ..tasks.rules import Invalid, Rules, StopReason
 from ..tasks.task import DataSource, Split, Task, TaskSource
+from . import arguments
 from .spaces import UnicodeText
 
 SNAPSHOT_VERSION = 1
@@ -85,11 +86,14 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
             raise UserError(
                 f"There is no render mode {render_mode!r} here; choose one of {self.metadata['render_modes']}."
             )
-        if max_steps is not None and max_steps < 1:
-            raise UserError(f"max_steps must be at least 1, not {max_steps}.")
+        if max_steps is not None:
+            arguments.whole("max_steps", max_steps, 1)
+        arguments.number("invalid_penalty", invalid_penalty)
+        arguments.flag("reveal", reveal)
         if split is not None:
-            source.check_split(split)
+            arguments.choice("split", split, source.splits)
         if difficulty is not None:
+            arguments.text("difficulty", difficulty, "the name of a level")
             source.check_difficulty(difficulty)
         self.rules = rules
         self.source = source
@@ -163,7 +167,9 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         if seed is not None or self._episodes == 0:
             self._seed = int(self.np_random_seed) if seed is None else seed
             self._episodes = 0
-        task = self._choose_task(dict(options or {}))
+        if options is not None and not isinstance(options, dict):
+            raise UserError(f"The options of reset must be a dictionary, not {type(options).__name__}.")
+        task = self._choose_task(options or {})
         self._episodes += 1
         self._begin(task)
         return self._observe(), self._info()
@@ -186,7 +192,10 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
                 raise UserError("This environment generates its tasks; items need a data set (the data argument).")
             return cast(TaskT, self.source.find(options["item"]))
         seed = derive_seed("episode", self._seed, self._episodes)
-        return self.source.sample(seed, options.get("split", self.split), options.get("difficulty", self.difficulty))
+        difficulty = options.get("difficulty", self.difficulty)
+        if difficulty is not None:
+            arguments.text("difficulty", difficulty, "the name of a level")
+        return self.source.sample(seed, options.get("split", self.split), difficulty)
 
     def _begin(self, task: TaskT) -> None:
         self._task = task

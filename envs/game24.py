@@ -1,13 +1,14 @@
 """Game of 24 and countdown as Gymnasium environments."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..tasks.game24.arithmetic import Division
 from ..tasks.game24.puzzles import CountdownSource, Game24Source, load_puzzles
 from ..tasks.game24.steps import StepsRules
 from ..tasks.game24.task import CountdownTask, Game24Task
 from ..tasks.game24.text import CountdownRules, Game24TextRules
+from . import arguments
 from .core import TextEnv
 
 
@@ -50,6 +51,8 @@ class Game24Env(TextEnv[Game24Task]):
     """
 
     def __init__(self, *, division: Division = "exact", data: str | None = None, **kwargs: Any) -> None:
+        arguments.choice("division", division, get_args(Division))
+        arguments.place(data)
         source = Game24Source(division) if data is None else load_puzzles(Path(data))
         super().__init__(StepsRules(division), source, **kwargs)
 
@@ -86,6 +89,7 @@ class Game24TextEnv(TextEnv[Game24Task]):
     """
 
     def __init__(self, *, data: str | None = None, **kwargs: Any) -> None:
+        arguments.place(data)
         source = Game24Source("rational") if data is None else load_puzzles(Path(data))
         super().__init__(Game24TextRules(), source, **kwargs)
 

@@ -1,14 +1,17 @@
 """Mathematics as Gymnasium environments: one problem, one answer, one verdict."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from ..tasks.math.aime import AimeSource
+from ..tasks.errors import UserError
+from ..tasks.math.aime import AREAS, AimeSource
 from ..tasks.math.arithmetic import ArithmeticSource
 from ..tasks.math.rules import MathRules
 from ..tasks.math.sets import math_set
 from ..tasks.math.task import MathTask
 from ..tasks.task import TaskSource
+from ..tasks.verify import VerifyPolicy
+from . import arguments
 from .core import TextEnv
 
 
@@ -38,8 +41,32 @@ class MathEnv(TextEnv[MathTask]):
         policy: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        arguments.number("correct", correct)
+        arguments.number("wrong", wrong)
+        if unparsable is not None:
+            arguments.number("unparsable", unparsable)
+        arguments.number("limit_s", limit_s, above=0)
+        if policy is not None:
+            _check_policy(policy)
         rules = MathRules(correct=correct, wrong=wrong, unparsable=unparsable, limit_s=limit_s, policy=policy)
         super().__init__(rules, source, **kwargs)
+
+
+def _check_policy(policy: Any) -> None:
+    """Raise a `UserError` unless a policy's values are of the kinds that `VerifyPolicy` has; names are the rules'."""
+    if not isinstance(policy, Mapping):
+        raise UserError(f"policy must be a mapping of conventions, not {arguments.shown(policy)}.")
+    hints = get_type_hints(VerifyPolicy)
+    for name, value in policy.items():
+        kind = hints.get(name)
+        if kind is bool:
+            arguments.flag(f"policy.{name}", value)
+        elif kind is int:
+            arguments.whole(f"policy.{name}", value, 0)
+        elif kind is float:
+            arguments.number(f"policy.{name}", value)
+        elif kind is not None:
+            arguments.choice(f"policy.{name}", value, get_args(kind))
 
 
 class AimeEnv(MathEnv):
@@ -81,6 +108,10 @@ class AimeEnv(MathEnv):
     def __init__(
         self, *, areas: Sequence[str] | None = None, generators: Sequence[str] | None = None, **kwargs: Any
     ) -> None:
+        if areas is not None:
+            arguments.listing("areas", areas, AREAS)
+        if generators is not None:
+            arguments.listing("generators", generators)
         super().__init__(AimeSource(areas, generators), **kwargs)
 
 
@@ -158,4 +189,6 @@ class MathDataEnv(MathEnv):
     """
 
     def __init__(self, *, dataset: str, data: str | None = None, **kwargs: Any) -> None:
+        arguments.text("dataset", dataset, "the name of a data set")
+        arguments.place(data)
         super().__init__(math_set(dataset, data), **kwargs)

@@ -1,12 +1,13 @@
 """Mazes as Gymnasium environments."""
 
-from typing import Any
+from typing import Any, get_args
 
-from ..tasks.maze.generate import Generator, MazeSource
+from ..tasks.maze.generate import GENERATORS, Generator, MazeSource
 from ..tasks.maze.load import load_mazes
 from ..tasks.maze.moves import MoveRules, Reward, View
 from ..tasks.maze.paths import Format, PathRules
 from ..tasks.maze.task import MazeTask
+from . import arguments
 from .core import TextEnv
 
 _METADATA: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
@@ -66,6 +67,10 @@ class MazeEnv(TextEnv[MazeTask]):
         data: str | None = None,
         **kwargs: Any,
     ) -> None:
+        arguments.choice("generator", generator, GENERATORS)
+        arguments.choice("view", view, get_args(View))
+        arguments.choice("reward", reward, get_args(Reward))
+        arguments.place(data)
         source = MazeSource(generator) if data is None else load_mazes(data)
         super().__init__(MoveRules(view, reward), source, **kwargs)
 
@@ -115,5 +120,8 @@ class MazePathEnv(TextEnv[MazeTask]):
         data: str | None = None,
         **kwargs: Any,
     ) -> None:
+        arguments.choice("generator", generator, GENERATORS)
+        arguments.choice("format", format, get_args(Format))
+        arguments.place(data)
         source = MazeSource(generator) if data is None else load_mazes(data)
         super().__init__(PathRules(format), source, **kwargs)

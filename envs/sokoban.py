@@ -1,12 +1,14 @@
 """Sokoban as a Gymnasium environment."""
 
-from typing import Any
+from typing import Any, get_args
 
+from ..tasks.sokoban.board import SYMBOLS
 from ..tasks.sokoban.rules import Reward, SokobanRules
 from ..tasks.sokoban.solve import DEFAULT_NODES
 from ..tasks.sokoban.source import DATA_SETS, SokobanSource, load_levels
 from ..tasks.sokoban.task import SokobanTask
 from ..tasks.task import TaskSource
+from . import arguments
 from .core import TextEnv
 
 
@@ -73,6 +75,14 @@ class SokobanEnv(TextEnv[SokobanTask]):
         max_nodes: int = DEFAULT_NODES,
         **kwargs: Any,
     ) -> None:
+        arguments.choice("reward", reward, get_args(Reward))
+        arguments.choice("symbols", symbols, SYMBOLS)
+        if min_pushes is not None:
+            arguments.whole("min_pushes", min_pushes, 1)
+        if dataset is not None:
+            arguments.choice("dataset", dataset, DATA_SETS)
+        arguments.whole("max_nodes", max_nodes, 1)
+        arguments.place(data)
         source: TaskSource[SokobanTask]
         if data is None and dataset is None:
             source = SokobanSource(min_pushes)

@@ -95,8 +95,8 @@ def test_an_unknown_option_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"max_steps": 0}, "max_steps must be at least 1, not 0"),
-        ({"split": "dev"}, "no split 'dev'"),
+        ({"max_steps": 0}, "max_steps must be a whole number of at least 1, not 0"),
+        ({"split": "dev"}, "split must be one of train, valid, test, not 'dev'"),
         ({"difficulty": "huge"}, "no difficulty 'huge'"),
         ({"render_mode": "human"}, "no render mode 'human'"),
     ],
