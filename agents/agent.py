@@ -20,6 +20,10 @@ class AgentConfig(Config):
 ConfigT = TypeVar("ConfigT", bound=AgentConfig)
 
 
+_UNNAMED: set[type] = set()
+"""Agents that go by their class's name."""
+
+
 class Agent(ABC, Generic[ConfigT]):
     """Plays one episode. Made anew for every episode, so it may keep what it likes in itself.
 
@@ -28,11 +32,18 @@ class Agent(ABC, Generic[ConfigT]):
         policy: The model behind it, shared with all other episodes; None where it needs none.
     """
 
-    name: ClassVar[str]
-    config_type: type[ConfigT]
+    name: ClassVar[str] = ""
+    """What records call it; the class's name where a subclass says nothing."""
+    config_type: type[ConfigT] = AgentConfig  # type: ignore[assignment]
     needs_policy: ClassVar[bool] = True
     needs: ClassVar[frozenset[Capability]] = frozenset({Capability.TEXT})
     """What the policy must be able to do."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if not any(base.__dict__.get("name") for base in cls.__mro__ if base not in _UNNAMED):
+            cls.name = cls.__name__
+            _UNNAMED.add(cls)
 
     def __init__(self, config: ConfigT, policy: Policy | None = None) -> None:
         self.config = config
@@ -94,24 +105,35 @@ def agent_class(name: str) -> type[Agent[Any]]:
         UserError: The module or the class is not there, or is no agent.
     """
     if ":" in name:
-        return _own_class(name)
+        return checked_class(_own_class(name), name)
     row = find_agent(name)
     module, _, attribute = row.entry.partition(":")
     found: type[Agent[Any]] = getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
     return found
 
 
-def _own_class(name: str) -> type[Agent[Any]]:
+def checked_class(found: Any, name: str) -> type[Agent[Any]]:
+    """Return an agent's class if it is one.
+
+    Raises:
+        UserError: It is something else, or lacks a method.
+    """
+    if not (isinstance(found, type) and issubclass(found, Agent)):
+        raise UserError(f"{name!r} is not an agent: a subclass of rlvr.agents.agent.Agent.")
+    lacking = sorted(getattr(found, "__abstractmethods__", ()))
+    if lacking:
+        raise UserError(f"The agent {name!r} cannot play: its class does not define {', '.join(lacking)}.")
+    return found
+
+
+def _own_class(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute, None)
+        return getattr(importlib.import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise UserError(f"There is no module {module!r} to take the agent {name!r} from.") from None
-    if not (isinstance(found, type) and issubclass(found, Agent)):
-        raise UserError(f"{name!r} is not an agent: a subclass of rlvr.agents.agent.Agent.")
-    return found
 
 
 def agent_config(kind: type[Agent[Any]], settings: Mapping[str, Any] | AgentConfig | None) -> AgentConfig:

@@ -11,7 +11,7 @@ from ..tasks.config import read_config
 from ..tasks.errors import UnknownName, UserError
 from ..tasks.suites import SUITES, Suite, SuiteEntry, find_suite
 from ..tasks.task import Split
-from .agent import Agent, AgentConfig, agent_class, agent_config
+from .agent import Agent, AgentConfig, agent_class, agent_config, checked_class
 from .lease import canonical_id
 from .policies.policy import Policy, make_policy
 from .records import Row
@@ -37,7 +37,13 @@ def make_plan(
     seed: int = 0,
 ) -> RunPlan:
     """Return what a run will play; see `evaluate` for the arguments."""
-    kind = agent if isinstance(agent, type) else agent_class(agent)
+    kind = (
+        agent_class(agent) if isinstance(agent, str) else checked_class(agent, getattr(agent, "__name__", repr(agent)))
+    )
+    if not (policy is None or isinstance(policy, str | Policy)):
+        raise UserError(f"The policy must be a name, such as 'scripted', or a Policy object, not {policy!r}.")
+    if seed < 0:
+        raise UserError(f"The run's seed must be 0 or more, not {seed}.")
     suite = _suite_of(what)
     if suite is not None:
         changes = {"episodes": episodes, "members": members, "split": split, "difficulty": difficulty}

@@ -45,12 +45,12 @@ def make_text_env(env_id: str, kwargs: Mapping[str, Any] | None = None) -> TextE
 
 def canonical_id(env_id: str) -> str:
     """Return the full id of one of our environments (`game24-v0` is `rlvr/game24-v0`); other ids as they are."""
-    ours = env_id.startswith((f"{registry.NAMESPACE}/", f"{registry.NAMESPACE}:")) or "/" not in env_id
+    ours = env_id.startswith((f"{registry.NAMESPACE}/", f"{registry.NAMESPACE}:")) or not {"/", ":"} & set(env_id)
     return registry.find(env_id).id if ours else env_id
 
 
 def _unknown_argument(env_id: str, name: str) -> str:
-    entry = gym.spec(env_id).entry_point
+    entry = gym.spec(env_id.rpartition(":")[2]).entry_point
     kind: Any = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
     bases: tuple[type, ...] = inspect.getmro(kind) if inspect.isclass(kind) else ()
     known = {

@@ -11,10 +11,11 @@ from .output import import_modules, say
 
 def check_env(env_id: str, *, quick: bool, settings: Sequence[str], modules: Sequence[str], verbose: bool) -> int:
     """Run the conformance kit and print its report; returns 1 if a promise is broken, else 0."""
-    import_modules(modules)
+    import_modules(modules, env_id)
     kwargs = parse_settings(settings, "--set")
     env_id = canonical_id(env_id)
     make_text_env(env_id, kwargs).close()  # what is wrong with id or arguments is said at once
+    env_id = env_id.rpartition(":")[2]  # its module is imported
 
     def progress(finding: Finding) -> None:
         say(f"{finding.check}")

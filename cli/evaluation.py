@@ -50,8 +50,8 @@ def evaluate_command(
     json_output: bool,
 ) -> None:
     """Evaluate, show progress, print the scores."""
-    import_modules(modules)
     settings = _read(config, given, pairs)
+    import_modules(modules, settings.env, settings.agent)
     if (settings.suite is None) == (settings.env is None):
         raise UserError("Say what to play: either --suite quick or --env ID.")
     if settings.resume and settings.out is None:
@@ -96,7 +96,8 @@ def evaluate_command(
     if json_output:
         print_json(result.summary)
     else:
-        _print_scores(result)
+        own = [entry.env.partition(":")[0] for entry in plan.entries if ":" in entry.env]
+        _print_scores(result, sorted({*modules, *own} - {"rlvr"}))
 
 
 def _read(config: Path | None, given: Mapping[str, Any], pairs: Mapping[str, tuple[Sequence[str], str]]) -> EvalConfig:
@@ -110,8 +111,13 @@ def _read(config: Path | None, given: Mapping[str, Any], pairs: Mapping[str, tup
     return read_config(EvalConfig, data, "The options" if config is None else str(config))
 
 
-def _print_scores(result: RunResult) -> None:
-    """Print one line an entry and one for all: mean score with its 95 % interval, and what else was counted."""
+def _print_scores(result: RunResult, modules: Sequence[str]) -> None:
+    """Print one line an entry and one for all: mean score with its 95 % interval, and what else was counted.
+
+    Args:
+        result: What was played.
+        modules: Modules of the user's that a verification needs too.
+    """
     tasks: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in result.rows:
         if not row.excluded:
@@ -140,7 +146,8 @@ def _print_scores(result: RunResult) -> None:
     if failed:
         say(f"Some episodes ended with {' or '.join(failed)} and count nowhere; --resume --retry-errors repeats them.")
     if result.path is not None:
-        say(f"The records are in {result.path}; rlvr verify {result.path} replays them.")
+        imports = "".join(f" --import {module}" for module in modules)
+        say(f"The records are in {result.path}; rlvr verify {result.path}{imports} replays them.")
 
 
 def _with_interval(name: str, tasks: list[Any]) -> str:

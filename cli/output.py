@@ -54,9 +54,19 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def import_modules(names: Iterable[str]) -> None:
-    """Import the modules of `--import`; the present folder counts as a place to find them."""
-    for name in names:
+def import_modules(names: Iterable[str], *prefixed: str | None) -> None:
+    """Import modules of the user's; the present folder counts as a place to find them.
+
+    Args:
+        names: What `--import` names.
+        *prefixed: Ids as `module:id` and agents as `module:Class`; what has no module of the user's is left alone.
+    """
+    wanted = [*names, *(text.partition(":")[0] for text in prefixed if text and ":" in text)]
+    for name in wanted:
+        if name.partition(".")[0] == "rlvr":
+            continue
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise UserError(f"{name!r} is not the name of a module.")
         if "" not in sys.path:
             sys.path.insert(0, "")
         try:

@@ -35,7 +35,7 @@ def play_in_terminal(
     modules: Sequence[str],
 ) -> None:
     """Play one episode, action by action from standard input, until it ends or the input does."""
-    import_modules(modules)
+    import_modules(modules, env_id)
     env_id, kwargs = canonical_id(env_id), parse_settings(settings, "--set")
     env = make_text_env(env_id, kwargs)
     seed = secrets.randbelow(1_000_000) if seed is None else seed

@@ -6,6 +6,7 @@ prove is who wrote the completions: which model answered, and whether its prompt
 """
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -124,6 +125,17 @@ class _Run:
         return "at the start" if self.number == 0 else f"at step {self.number}"
 
 
+def check_module(env_id: str) -> None:
+    """Refuse an id as `module:id` whose module is not imported: what a record says never makes us import anything.
+
+    Raises:
+        UserError: The message says how to import it.
+    """
+    module, colon, _ = env_id.partition(":")
+    if colon and module != "rlvr" and module not in sys.modules:
+        raise UserError(f"its environment needs the module {module!r}; if you trust it, add --import {module}.")
+
+
 class Verifier:
     """Replays records; environments are made once for all records that need the same.
 
@@ -175,9 +187,7 @@ class Verifier:
         return ReplayStatus.REPLAYED, "", None
 
     def _env(self, episode: Episode) -> TextEnv[Any]:
-        module, colon, _ = episode.env_id.partition(":")
-        if colon and module != "rlvr":
-            raise UserError(f"its environment needs the module {module!r}; import it first if you trust it.")
+        check_module(episode.env_id)
         kwargs = dict(episode.env_kwargs)
         name = f"{episode.env_id} {sorted(kwargs.items())!r} {sorted(episode.data.items())!r}"
         if name not in self._envs:
@@ -192,8 +202,8 @@ class Verifier:
         for candidate in candidates:
             try:
                 env = make_text_env(episode.env_id, candidate)
-            except UnknownName:
-                raise
+            except UnknownName as error:
+                raise UserError(f"{error} If a module of yours registers it, add --import MODULE.") from None
             except UserError as error:
                 problem = problem or str(error)
                 continue

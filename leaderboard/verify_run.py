@@ -15,7 +15,7 @@ from ..agents.types import Episode
 from ..tasks.config import read_config
 from ..tasks.errors import MalformedData, UserError
 from ..tasks.suites import SuiteEntry, known_suite
-from .verify import Replay, ReplayStatus, Verifier
+from .verify import Replay, ReplayStatus, Verifier, check_module
 
 _SHARED = ("run", "suite", "agent", "agent_config", "policy", "budget")
 """What all records of a run have in common."""
@@ -154,6 +154,7 @@ def _expected(shared: Mapping[str, Any], entries: Mapping[str, SuiteEntry] | Non
     keys: list[str] = []
     for entry in entries.values():
         try:
+            check_module(entry.env)
             env = make_text_env(entry.env, entry.kwargs)
         except UserError:
             return None  # what is missing here is said record by record

@@ -90,9 +90,13 @@ class OpenAIPolicy(Policy):
     capabilities = frozenset({Capability.TEXT, Capability.SEED, Capability.STOP, Capability.LOGPROBS})
 
     def __init__(self, url: str, model: str, config: OpenAIConfig | None = None) -> None:
-        parts = urlsplit(url)
+        wrong = f"{url!r} is not the address of a server; write it like http://localhost:8000/v1."
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise UserError(wrong) from None
         if parts.scheme not in ("http", "https") or not parts.hostname or not _port_is_valid(parts):
-            raise UserError(f"{url!r} is not the address of a server; write it like http://localhost:8000/v1.")
+            raise UserError(wrong)
         if parts.username or parts.password or parts.query:
             raise UserError(
                 "A server's address must not contain a user name, a password or a query, since it stands in every "

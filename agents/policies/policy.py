@@ -1,6 +1,7 @@
 """The one interface to language models, and the factory that makes them from their names."""
 
 import importlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence, Set
 from enum import StrEnum
@@ -163,6 +164,13 @@ def make_policy(name: str, **options: Any) -> Policy:
             maker: Any = importlib.import_module(f"{__package__}.{module}")
             for attribute in path.split("."):
                 maker = getattr(maker, attribute)
+            takes = inspect.signature(maker).parameters.values()
+            if options and not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in takes):
+                known = [parameter.name for parameter in takes][1:]
+                unknown = [option for option in options if option not in known]
+                if unknown:
+                    hint = f"it takes {', '.join(known)}" if known else "it takes none"
+                    raise UserError(f"The policy {prefix} has no setting {unknown[0]!r}; {hint}.")
             policy: Policy = maker(rest, **options)
             return policy
     raise UnknownName("policy", prefix, (backend.prefix for backend in BACKENDS))

@@ -6,6 +6,7 @@ import gymnasium as gym
 import pytest
 
 from rlvr.agents.agent import Agent, AgentConfig, ReactiveAgent, agent_class, agent_config
+from rlvr.agents.evaluate import evaluate
 from rlvr.agents.lease import make_text_env
 from rlvr.agents.plan import EpisodeSpec
 from rlvr.agents.policies.policy import make_policy
@@ -235,3 +236,41 @@ def test_other_environments_are_refused():
         gym.register("test/box-v0", lambda: gym.Env())
     with pytest.raises(UserError, match="not a text environment"):
         make_text_env("test/box-v0")
+
+
+def test_an_agent_may_leave_out_its_name_and_settings():
+    class First(ReactiveAgent):
+        needs_policy = False
+
+        async def act(self, observation, info):
+            return info["legal_actions"][0]
+
+    class Second(First):
+        pass
+
+    class Named(First):
+        name = "named"
+
+    class Heir(Named):
+        pass
+
+    assert [kind.name for kind in (First, Second, Named, Heir)] == ["First", "Second", "named", "named"]
+    (episode,) = evaluate("rlvr/game24-v0", agent=First, episodes=1).episodes()
+    assert (episode.agent, episode.agent_config) == ("First", {})
+    with pytest.raises(UserError, match="there is no key 'depth'"):
+        evaluate("rlvr/game24-v0", agent=First, agent_settings={"depth": 2})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"agent": int}, "'int' is not an agent"),
+        ({"agent": 7}, "'7' is not an agent"),
+        ({"agent": ReactiveAgent}, "does not define act"),
+        ({"agent": "direct", "policy": object}, "The policy must be a name"),
+        ({"agent": "direct", "policy": ScriptedPolicy}, "or a Policy object"),
+    ],
+)
+def test_what_is_no_agent_or_policy_is_one_sentence(settings, words):
+    with pytest.raises(UserError, match=words):
+        evaluate("rlvr/game24-v0", episodes=1, **settings)

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, and its exit codes."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -198,7 +199,43 @@ def test_environments_and_agents_of_ones_own_are_imported(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     done = rlvr_process("verify", "run", cwd=tmp_path)
     assert done.returncode == 1
-    assert "unverifiable" in done.stdout
+    assert "unverifiable" in done.stdout and "--import MODULE" in done.stdout
+
+
+def test_the_readmes_environment_works_by_its_module_from_its_folder(tmp_path):
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "tests" / "project" / "readme.py")
+    readme = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(readme)
+    (snippet,) = (block for block in readme.blocks("python") if "class SecretEnv" in block)
+    snippet = "\n".join(line for line in snippet.splitlines() if not line.startswith("print(check("))
+    register = 'import gymnasium\ngymnasium.register("me/secret-v0", "secret:SecretEnv")\n'
+    (tmp_path / "secret.py").write_text(f"{snippet}\n{register}")
+    (tmp_path / "mine.py").write_text(
+        "from rlvr.agents.agent import ReactiveAgent\n"
+        "class Sweep(ReactiveAgent):\n"
+        "    needs_policy = False\n"
+        "    async def act(self, observation, info):\n"
+        "        return str(500)\n"
+    )
+
+    def done(*arguments, **options):
+        process = rlvr_process(*arguments, cwd=tmp_path, **options)
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process
+
+    assert "checks passed" in done("check", "secret:me/secret-v0", "--quick").stdout
+    assert "It is" in done("play", "secret:me/secret-v0", input="500\n:quit\n").stdout
+    evaluated = done(
+        "eval", "--env", "secret:me/secret-v0", "--agent", "mine:Sweep", "--episodes", 2, "--budget", "env_steps=3",
+        "--out", "run",
+    )  # fmt: skip
+    assert "rlvr verify run --import secret replays them" in evaluated.stderr
+    done("verify", "run", "--import", "secret")
+    refused = rlvr_process("verify", "run", cwd=tmp_path)
+    assert refused.returncode == 1 and "add --import secret" in refused.stdout
+    assert "no argument 'levl'" in rlvr_process("play", "secret:me/secret-v0", "--set", "levl=1", cwd=tmp_path).stderr
+    (tmp_path / "secret.py").write_text("raise SystemExit('a record must not make us import this')\n")
+    assert "add --import secret" in rlvr_process("verify", "run", cwd=tmp_path).stdout
 
 
 # Bad input: one sentence, exit code 2
@@ -225,6 +262,13 @@ def test_environments_and_agents_of_ones_own_are_imported(tmp_path):
         ("eval --env game24-v0 --agent random --budget env_step=3", "did you mean 'env_steps'"),
         ("eval --env game24-v0 --agent random --budget env_steps=many", "budget"),
         ("eval --env game24-v0 --agent direct --policy scripted --agent-set histry=3", "did you mean 'history'"),
+        (
+            "eval --env game24-v0 --agent direct --policy scripted --policy-set foo=1",
+            "has no setting 'foo'; it takes none",
+        ),
+        ("eval --env game24-v0 --agent direct --policy openai:http://[bad#m", "is not the address of a server"),
+        ("eval --env game24-v0 --agent random --seed -1", "must be 0 or more"),
+        ("eval --env game24-v0 --agent random --import no-such-module", "not the name of a module"),
         ("eval --env game24-v0 --agent random --import no_such_module", "no module 'no_such_module'"),
         ("eval --env aime2024-v0 --agent random", "rlvr data pull aime2024"),
         ("eval --env aime2024-v0 --agent random --set data=/no/such/file.jsonl", "/no/such/file.jsonl"),
