@@ -5,11 +5,13 @@ import time
 from typing import Any
 
 from ...tasks.errors import EpisodeOver
+from ...tasks.rules import Rules
 from .basics import needs_steps
 from .report import NotApplicable, Violation
 from .subject import Subject, json_or_violation
 from .traces import JUNK, canonical, ended, first_difference, follow, reset_record, step_record
 
+_REMEDY = "override state_to_json and state_from_json"
 _BEYOND = ("steps_left",)
 GROWTH_BYTES = 200
 """A state may grow by this much over a long episode (numbers get longer) before it counts as growing."""
@@ -142,21 +144,56 @@ def state_json(subject: Subject) -> str:
             follow(env, trace.actions[played:stop])
             played = stop
             state = env.get_state()
-            json_or_violation(state, "what get_state() returns")
+            json_or_violation(state, "what get_state() returns", _REMEDY)
+            field = _changed_field(env)
             answer = elsewhere.call("resume", state=state, actions=trace.actions[stop:])
             moment = {key: trace.records[stop][key] for key in ("observation", "info")}
             found = first_difference(moment, answer["moment"])
             if found is not None:
-                raise Violation(f"set_state(get_state()) after step {stop} gave another moment: {found.lstrip()}")
+                raise Violation(
+                    f"set_state(get_state()) after step {stop} gave another moment: {found.lstrip()}{field}"
+                )
             found = first_difference(trace.records[stop + 1 :], answer["future"])
             if found is not None:
-                raise Violation(f"after set_state(get_state()) at step {stop} the future differs: {found.lstrip()}")
+                raise Violation(
+                    f"after set_state(get_state()) at step {stop} the future differs: {found.lstrip()}{field}"
+                )
             found = first_difference(canonical(state), canonical(env.get_state()))
             if found is not None:
                 raise Violation(f"get_state() twice in a row differs: {found.lstrip()}")
             count += 1
     place = "another process" if elsewhere.isolated else "another instance"
     return f"{count} states went on in {place} as they would have here"
+
+
+def _changed_field(env: Any) -> str:
+    """Read the state back from its JSON; return a phrase on the first field that changed, empty where none can be told.
+
+    A change alone is no violation: a state may leave out of its JSON what it can do without.
+    """
+    rules, saved = getattr(env, "rules", None), env.snapshot()
+    state = getattr(saved, "state", None)
+    if not isinstance(rules, Rules) or not isinstance(state, tuple):
+        return ""
+    try:
+        back = rules.state_from_json(saved.task, json.loads(json.dumps(rules.state_to_json(state))))
+    except Exception as error:
+        # What an environment under test raises can be anything.
+        raise Violation(f"state_from_json raised {type(error).__name__}: {error}; {_REMEDY}") from None
+    if type(back) is not type(state):
+        return f"; state_from_json gave a {type(back).__name__}, not a {type(state).__name__}: {_REMEDY}"
+    names = getattr(state, "_fields", range(len(state)))
+    for name, one, other in zip(names, state, back, strict=False):
+        if _plain(one) and one != other:
+            return f"; the state's field {name!r} was {one!r} and is read back as {other!r}: {_REMEDY}"
+    return ""
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is made of JSON scalars and tuples, so that equality says everything about it."""
+    if isinstance(value, tuple):
+        return all(map(_plain, value))
+    return value is None or type(value) in (str, int, float, bool)
 
 
 def snapshot_cost(subject: Subject) -> str:

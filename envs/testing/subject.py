@@ -3,6 +3,7 @@
 import base64
 import importlib
 import json
+import math
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -199,15 +200,47 @@ class Subject:
             self._process.close()
 
 
-def json_or_violation(value: Any, what: str) -> str:
-    """Return a value as JSON text that reads back equal; anything else is a violation."""
+def json_or_violation(value: Any, what: str, remedy: str = "") -> str:
+    """Return a value as JSON text that reads back equal; anything else is a violation.
+
+    Args:
+        value: What should be JSON.
+        what: What the violation calls it.
+        remedy: What to do about it, as the rest of the sentence.
+    """
+    more = f"; {remedy}" if remedy else ""
     try:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise Violation(f"{what} must be JSON values, but json.dumps says: {error}") from None
+        found = _not_json(value, "") or str(error)
+        raise Violation(f"{what} must be JSON values, but {found}{more}") from None
     if json.loads(text) != value:
-        raise Violation(f"{what} must read back from JSON as they were (no tuples, no keys that are not text)")
+        found = _not_json(value, "") or "something in it does not"
+        raise Violation(f"{what} must read back from JSON as they were, but {found}{more}")
     return text
+
+
+def _not_json(value: Any, where: str) -> str | None:
+    """Return one phrase on the first thing inside a value that JSON does not keep as it is, or None."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                return f"{where or 'it'} has the key {key!r}, which is no text"
+            found = _not_json(inner, f"{where}[{key!r}]")
+            if found is not None:
+                return found
+        return None
+    if isinstance(value, list):
+        for i, inner in enumerate(value):
+            found = _not_json(inner, f"{where}[{i}]")
+            if found is not None:
+                return found
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{where or 'it'} is {value}"
+    if value is None or isinstance(value, str | int | float):
+        return None
+    return f"{where or 'it'} is of type {type(value).__name__}"
 
 
 def _lookup(module: ModuleType, path: str) -> Any:

@@ -67,6 +67,22 @@ def test_assert_conforms_names_the_broken_promise() -> None:
         assert_conforms(honesty.DoubleScore, quick=True, only={Check.SCORE})
 
 
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        (saving.BytesJson, r"\['state'\]\['dialled'\] is of type bytes; override state_to_json and state_from_json"),
+        (
+            saving.ForgetfulJson,
+            r"field 'dialled' was \d and is read back as 0: override state_to_json and state_from_json",
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_state_that_json_does_not_keep_is_named_with_the_remedy(env: Any, sentence: str) -> None:
+    with pytest.raises(AssertionError, match=sentence):
+        assert_conforms(env, quick=True, only={Check.STATE_JSON})
+
+
 def test_a_report_renders_and_serialises() -> None:
     report = check(honesty.DoubleScore, quick=True, only={Check.SCORE})
     assert "FAIL score" in report.render() and "ok   info" not in report.render()
