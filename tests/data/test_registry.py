@@ -2,8 +2,10 @@
 
 import json
 
+import gymnasium
 import pytest
 
+import rlvr  # noqa: F401 (registers the ids)
 from rlvr.tasks.data import DATASETS, add, data_home, find_files, forget, listing, registered, resolve
 from rlvr.tasks.data.sets import data_set
 from rlvr.tasks.errors import MalformedData, MissingData, UnknownName, UserError
@@ -72,6 +74,30 @@ def test_bad_files_are_not_registered(tmp_path):
         add("amc23", write(tmp_path / "empty.jsonl"))
     with pytest.raises(MissingData, match="no file or folder"):
         add("amc23", tmp_path / "gone.jsonl")
+    assert registered() == {}
+
+
+def test_add_refuses_what_playing_would_refuse_in_the_same_words(tmp_path):
+    refused = {
+        ("gsm8k", "rows.txt", "hello"): r"rows\.txt is none of the formats that can be read here: \.jsonl",
+        ("gsm8k", "blank.jsonl", '{"question": "q", "answer": ""}'): "has no rows",
+        ("mazes", "maze.jsonl", '{"connection_list": 5, "start": [0, 0], "end": [0, 1]}'): (
+            r"maze\.jsonl, line 1, field 'connection_list': expected a list"
+        ),
+        ("microban", "levels.txt", "hello"): r"levels\.txt",
+        ("bandits", "arms.jsonl", '{"distribution": "b", "action_names": [], "horizon": 1, "seed": 1}'): (
+            r"arms\.jsonl, line 1"
+        ),
+    }
+    for (name, file, content), message in refused.items():
+        path = tmp_path / file
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(UserError, match=message) as adding:
+            add(name, path)
+        env = {"mazes": "maze", "bandits": "bandit"}.get(name, name)
+        with pytest.raises(UserError) as playing:
+            gymnasium.make(f"rlvr/{env}-v0", data=str(path))
+        assert str(adding.value) == str(playing.value)
     assert registered() == {}
 
 
