@@ -53,9 +53,9 @@ def flag(name: str, value: Any) -> None:
         raise UserError(f"{name} must be true or false, not {shown(value)}.")
 
 
-def text(name: str, value: Any, what: str) -> None:
-    """Raise a `UserError` unless the value is a text that is not blank; `what` says what it should be."""
-    if not isinstance(value, str) or not value.strip():
+def text(name: str, value: Any, what: str, *, blank: bool = False) -> None:
+    """Raise a `UserError` unless the value is a text, and not blank unless it may be; `what` says what it should be."""
+    if not isinstance(value, str) or not (blank or value.strip()):
         raise UserError(f"{name} must be {what}, not {shown(value)}.")
 
 

@@ -93,7 +93,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         if split is not None:
             arguments.choice("split", split, source.splits)
         if difficulty is not None:
-            arguments.text("difficulty", difficulty, "the name of a level")
+            arguments.text("difficulty", difficulty, "the name of a level", blank=True)
             source.check_difficulty(difficulty)
         self.rules = rules
         self.source = source
@@ -194,7 +194,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         seed = derive_seed("episode", self._seed, self._episodes)
         difficulty = options.get("difficulty", self.difficulty)
         if difficulty is not None:
-            arguments.text("difficulty", difficulty, "the name of a level")
+            arguments.text("difficulty", difficulty, "the name of a level", blank=True)
         return self.source.sample(seed, options.get("split", self.split), difficulty)
 
     def _begin(self, task: TaskT) -> None:
