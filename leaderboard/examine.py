@@ -95,12 +95,23 @@ def examine_all(folders: Mapping[str, Path], *, data: Sequence[Path], workers: i
         futures = {
             slug: pool.submit(_work, slug, path, tuple(data)) for slug, path in folders.items() if slug not in apart
         }
+        owed = 0  # records of finished folders, less those reported: a worker's reports may come after its result
+
+        def report(more: int) -> None:
+            nonlocal owed
+            owed -= more
+            tick(more)
+
         try:
             for slug, path in folders.items():
                 if slug in apart:
                     yield examine(slug, path, data, tick)
-                else:
-                    yield _await(futures[slug], done, tick)
+                    continue
+                found = _await(futures[slug], done, report)
+                owed += len(found.accepted) + len(found.refused)
+                while owed > 0:
+                    report(done.get())
+                yield found
         finally:
             pool.shutdown(cancel_futures=True)
 

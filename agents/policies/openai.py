@@ -274,8 +274,8 @@ class OpenAIPolicy(Policy):
                 text = "".join(part.get("text", "") for part in text)
             calls = tuple(
                 ToolCall(
-                    id=str(call.get("id") or number),
-                    name=call["function"]["name"],
+                    id=self._clean(str(call.get("id") or number)),
+                    name=self._clean(call["function"]["name"]),
                     arguments=self._clean(call["function"].get("arguments") or ""),
                 )
                 for number, call in enumerate(said.get("tool_calls") or ())

@@ -247,3 +247,12 @@ def test_a_first_reset_that_fails_leaves_a_working_environment(bad: dict[str, An
     _, info = env.reset(seed=7)
     assert env.step(info["legal_actions"][0])[4]["action_is_valid"]
     assert env.step("no operation")[4]["invalid"]
+
+
+def test_reading_the_task_is_flagged_and_reading_its_label_is_not() -> None:
+    env = LockEnv()
+    env.reset(seed=0)
+    label = env.label
+    assert env.privileged == set()
+    assert env.task.uid == label.uid
+    assert env.privileged == {"task"}

@@ -209,3 +209,21 @@ def test_our_vector_entry_point_knows_the_class() -> None:
         _ = vector.nothing
     with pytest.raises(AttributeError):
         _ = vector._private
+
+
+def test_a_masked_reset_in_the_middle_of_autoreset_leaves_the_others_to_be_reset() -> None:
+    """An environment that ended, and was not among those reset by hand, is still reset at its next step."""
+    own: VectorEnv[Any, Any, Any] = lock_envs(2, difficulty="3-digits")
+    theirs: VectorEnv[Any, Any, Any] = SyncVectorEnv([lambda: LockEnv(difficulty="3-digits")] * 2)
+    seen = []
+    for envs in (own, theirs):
+        envs.reset(seed=[1, 2])
+        for _ in range(3):
+            actions = (envs.call("expert_action")[0], "wait")
+            terminations = envs.step(actions)[2]
+        assert terminations.tolist() == [True, False]
+        envs.reset(options={"reset_mask": np.array([False, True])})
+        observations, rewards, terminations, _, infos = envs.step(("ignored", "wait"))
+        seen.append((tuple(observations), rewards.tolist(), terminations.tolist(), infos["steps_left"].tolist()))
+    assert seen[0] == seen[1]
+    assert seen[0][0][0].startswith("The code is")

@@ -105,3 +105,10 @@ def test_countdown_allows_unused_numbers_but_no_number_twice():
     assert play("rlvr/countdown-v0", task, "50 + 25")[-1][1] == 1.0
     assert play("rlvr/countdown-v0", task, "25 + 25 + 25")[-1][1] == 0.0
     assert play("rlvr/countdown-v0", task, "75")[-1][1] == 0.0
+
+
+def test_a_value_that_only_rounds_to_the_target_is_wrong():
+    task = Game24Task(numbers=(4, 5, 6, 10))
+    assert play("rlvr/game24-text-v0", task, "6 * 4 + 5 / 10")[-1][4]["score"] == 0.0
+    task = CountdownTask(numbers=(3, 7, 25, 50), target=75)
+    assert play("rlvr/countdown-v0", task, "50 + 25 + 3 / 7")[-1][4]["score"] == 0.0

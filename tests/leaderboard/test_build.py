@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from rlvr.agents.evaluate import evaluate
 from rlvr.agents.run_folder import EPISODES_FILE
 from rlvr.leaderboard.build import BuildReport, build
 from rlvr.tasks.errors import UserError
-from rlvr.tasks.suites import Suite, SuiteEntry
+from rlvr.tasks.suites import Suite, SuiteEntry, reference
 
 from .conftest import EVIL, page_data, read_records
 
@@ -214,3 +216,80 @@ def test_an_unwritable_place_is_one_clear_sentence(runs: Path, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         build([runs / "random"], tmp_path / "file" / "site")
+
+
+def test_runs_of_one_table_must_have_played_the_same_tasks(tmp_path: Path) -> None:
+    for name, kwargs in (("dfs", {}), ("kruskal", {"generator": "kruskal"})):
+        settings = {"agent": "direct", "policy": "scripted", "episodes": 2, "env_kwargs": kwargs}
+        evaluate("rlvr/maze-v0", out=tmp_path / name, **settings)
+    report = build([tmp_path / "dfs", tmp_path / "kruskal"], tmp_path / "site")
+    assert report.unranked == (("kruskal", ("It played other tasks than dfs.",)),)
+
+
+def test_a_suite_of_ours_is_normalised_by_its_stored_references(tmp_path: Path) -> None:
+    evaluate("quick", agent="direct", policy="scripted", out=tmp_path / "alone")
+    index, _ = page_data(build([tmp_path / "alone"], tmp_path / "site").page.read_text())
+    (suite,) = index["suites"]
+    assert suite["source"].startswith("the suite's stored references, version ")
+    for entry in suite["entries"]:
+        stored = reference("quick@1", entry["name"])
+        assert stored is not None and entry["references"] == pytest.approx(stored, abs=1e-6)
+    (run,) = index["runs"]
+    cells = {suite["entries"][own["entry"]]["name"]: own["cell"] for own in run["entries"]}
+    for name, cell in cells.items():
+        stored = reference("quick@1", name)
+        assert stored is not None
+        expected = (cell["score"][0] - stored.random) / (stored.expert - stored.random)
+        assert cell["norm"][0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_policy_of_the_page_allows_its_own_script_and_style_and_nothing_else(site: BuildReport) -> None:
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', site.page.read_text())
+    assert found is not None
+    rules = dict(rule.strip().partition(" ")[::2] for rule in found[1].split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert re.fullmatch(r"'sha256-[^' ]+'", rules["script-src"]) and re.fullmatch(
+        r"'sha256-[^' ]+'", rules["style-src"]
+    )
+    assert rules["img-src"] == "data:" and len(rules) == 6
+
+
+def test_reports_of_workers_that_come_late_are_waited_for(runs: Path, tmp_path: Path) -> None:
+    """A process of its own, whose workers take their time to report."""
+    script = tmp_path / "late.py"
+    script.write_text(LATE)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "site"), *(str(runs / name) for name in ("random", "scripted"))],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    total = len(read_records(runs / "random")) + len(read_records(runs / "scripted"))
+    assert json.loads(done.stdout) == [total, total]
+
+
+LATE = """
+import json, multiprocessing.queues, sys, time
+
+real = multiprocessing.queues._ForkingPickler
+
+
+class Late:
+    loads = staticmethod(real.loads)
+
+    @staticmethod
+    def dumps(value, *rest):
+        time.sleep(0.01)
+        return real.dumps(value, *rest)
+
+
+multiprocessing.queues._ForkingPickler = Late
+
+if __name__ == "__main__":
+    from rlvr.leaderboard.build import build
+
+    ticks = []
+    build(sys.argv[2:], sys.argv[1], workers=2, progress=lambda done, total: ticks.append((done, total)))
+    print(json.dumps(ticks[-1]))
+"""

@@ -146,3 +146,13 @@ def test_a_damaged_configuration_is_one_sentence(run, content):
     (run / "config.json").write_text(content)
     with pytest.raises((MalformedData, UserError), match=r"config\.json"):
         verify_run(run)
+
+
+def test_a_record_under_other_settings_of_the_agent_is_rejected(tmp_path):
+    for name, settings in (("run", {}), ("other", {"agent_settings": {"history": 1}})):
+        evaluate(SUITE, agent="direct", policy="scripted", out=tmp_path / name, **settings)
+    content = lines(tmp_path / "run")
+    write(tmp_path / "run", [lines(tmp_path / "other")[0], *content[1:]])
+    (failure,) = (replay for replay in verify_run(tmp_path / "run").replays if not replay.ok)
+    assert failure.key == "a/0/0"
+    assert "agent_config.history is 1, not None" in failure.reason

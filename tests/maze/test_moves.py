@@ -10,7 +10,7 @@ import rlvr  # noqa: F401
 from rlvr.tasks.errors import UserError
 from rlvr.tasks.maze.generate import GENERATORS, MazeSource, make_maze
 from rlvr.tasks.maze.grid import DIRECTIONS, WINDOW, Maze
-from rlvr.tasks.maze.moves import MoveRules
+from rlvr.tasks.maze.moves import COLOURS, MoveRules
 from rlvr.tasks.maze.task import MazeTask
 from rlvr.tasks.rng import Rng
 from rlvr.tasks.rules import Invalid, StopReason
@@ -264,3 +264,27 @@ def test_states_share_one_layout_and_stay_small(source):
     state = rules.initial(source.sample(3, difficulty="20x20"))
     after = rules.step(state, DIRECTIONS.index(rules.legal_actions(state)[0])).state
     assert after.maze is state.maze and len(after) == 2
+
+
+def test_info_tells_cells_that_look_alike_by_their_state_key_alone():
+    corridor = MazeTask(down=("0" * 12, "0" * 12), right=("1" * 11 + "0", "1" * 11 + "0"), start=(0, 0), goal=(0, 11))
+    env = gym.make("rlvr/maze-v0", view="partial")
+    env.reset(seed=0, options={"task": corridor})
+    *_, five, six = (env.step("right")[4] for _ in range(6))
+    assert five["observation_key"] == six["observation_key"] and five["state_key"] != six["state_key"]
+    env = gym.make("rlvr/maze-v0")
+    _, info = env.reset(seed=0, options={"task": corridor})
+    assert info["observation_key"] == info["state_key"]
+
+
+def test_a_picture_has_its_colours_in_the_order_red_green_blue():
+    env = gym.make("rlvr/maze-v0", render_mode="rgb_array")
+    env.reset(seed=0, options={"task": SMALL})
+    cells = env.render()[8::16, 8::16]
+    drawn = env.unwrapped.rules.view(env.unwrapped.snapshot().state).split("\n")
+    assert {mark for line in drawn for mark in line} >= {"#", " ", "E"}
+    for row, line in enumerate(drawn):
+        for column, mark in enumerate(line):
+            assert tuple(cells[row, column]) == COLOURS[mark]
+    red, green, blue = COLOURS["E"]
+    assert green > max(red, blue), "the exit is green"

@@ -15,7 +15,7 @@ from rlvr.tasks.data import registry
 from rlvr.tasks.errors import MalformedData, MissingData, UnknownName, UserError
 from rlvr.tasks.rng import Rng
 from rlvr.tasks.rules import Invalid, StopReason
-from rlvr.tasks.sokoban.rules import SokobanRules
+from rlvr.tasks.sokoban.rules import COLOURS, SokobanRules
 from rlvr.tasks.sokoban.source import LEVELS, SokobanSource, load_levels
 from rlvr.tasks.sokoban.task import SokobanTask
 
@@ -295,3 +295,17 @@ def test_states_are_equal_only_where_play_is_the_same():
     assert len(set(seen.values())) == len(seen) > 5
     other = rules.initial(SokobanSource().sample(1, None, "6x6-2"))
     assert other not in seen
+
+
+def test_every_kind_of_cell_has_its_own_colour_in_the_order_red_green_blue():
+    level = "######\n#+$* #\n#. $ #\n######"
+    env = gym.make("rlvr/sokoban-v0", render_mode="rgb_array", symbols="xsb")
+    env.reset(seed=0, options={"task": SokobanTask(level=level)})
+    kinds = {"#": "wall", " ": "floor", ".": "goal", "$": "box", "*": "box_on_goal", "+": "player_on_goal"}
+    cells = env.render()[8::16, 8::16]
+    for row, line in enumerate(level.split("\n")):
+        for column, symbol in enumerate(line):
+            assert tuple(cells[row, column]) == COLOURS[kinds[symbol]]
+    assert len(set(COLOURS.values())) == 7
+    red, green, blue = COLOURS["box_on_goal"]
+    assert green > max(red, blue), "a box on its target is green"

@@ -110,3 +110,8 @@ def test_thoughts_go_and_the_rest_stays():
     assert without_thoughts("a<think>b</think>c<Thinking>d</THINKING>e") == "ace"
     assert without_thoughts("no thoughts") == "no thoughts"
     assert without_thoughts("a</think>b") == "a</think>b"
+
+
+def test_json_goes_before_a_box():
+    found = extract('{"action": "wait"} for \\boxed{3} turns', "auto", SPECS)
+    assert found == Extraction("wait", ExtractionRule.JSON)
