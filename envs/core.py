@@ -183,7 +183,7 @@ class TextEnv(gym.Env[str, str], Generic[TaskT]):
         if "task" in options:
             task = options["task"]
             if isinstance(task, dict):
-                task = read_config(self.rules.task_type, task, "The option task")
+                task = self.rules.task_type.model_validate(task)
             if not isinstance(task, self.rules.task_type):
                 raise UserError(f"This environment plays {self.rules.task_type.__name__}, not {type(task).__name__}.")
             return task
