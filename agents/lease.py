@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
+from pydantic import ValidationError
 
 from ..envs import registry
 from ..envs.core import TextEnv
@@ -33,11 +34,17 @@ def make_text_env(env_id: str, kwargs: Mapping[str, Any] | None = None) -> TextE
         if cause.name != module:
             raise
         raise UserError(f"The module {module!r} of {env_id!r} is not installed.") from None
-    except TypeError as error:
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
         unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        if unknown is None:
+        if unknown is not None:
+            raise UserError(_unknown_argument(env_id, unknown[1])) from None
+        if not kwargs:
             raise
-        raise UserError(_unknown_argument(env_id, unknown[1])) from None
+        given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
+        said = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise UserError(f"{env_id} cannot be made with {given}: {' '.join(said.split()).rstrip('.')}.") from error
     if not isinstance(env, TextEnv):
         raise UserError(f"{env_id} is not a text environment (a subclass of rlvr.envs.core.TextEnv).")
     return env

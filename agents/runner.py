@@ -5,7 +5,10 @@ plan's order. One episode's failure never touches the others.
 """
 
 import asyncio
+import math
+import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -28,6 +31,9 @@ from .types import Budget, Episode, EpisodeEnd
 
 RETRIED_ENDS = frozenset({EpisodeEnd.POLICY_ERROR, EpisodeEnd.ENV_ERROR, EpisodeEnd.CANCELLED})
 """Ends that `retry_errors` plays again."""
+
+GRACE_S = 0.25
+"""How long an agent that its session told of the end of `wall_s` has to restore and submit, before it is cancelled."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +81,36 @@ class RunResult:
 async def play(session: Session, agent: Agent[Any]) -> Episode:
     """Play one episode to its end and return its record.
 
-    What the policy or the environment did wrong is in the record; a mistake in the agent itself is raised.
+    What the policy or the environment did wrong is in the record; a mistake in the agent itself is raised. An agent
+    that outstays the budget's `wall_s` while it awaits something else than its session is cancelled.
     """
     end, error = EpisodeEnd.SUBMITTED, None
+    left = session.remaining("wall_s")
+    limit = asyncio.timeout(None if math.isinf(left) else left + GRACE_S)
     try:
-        await agent.run(session)
+        async with limit:
+            await agent.run(session)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        session.exhausted = session.exhausted or "wall_s"
     except BudgetExhausted:
         end = EpisodeEnd.BUDGET
     except PolicyError as problem:
         end, error = EpisodeEnd.POLICY_ERROR, str(problem)
     except EnvError as problem:
         end, error = EpisodeEnd.ENV_ERROR, str(problem)
-    if error is None:
-        if session.exhausted is not None:
-            end = EpisodeEnd.BUDGET
-        if not session.submitted and session.info:
-            session.submit()
+    if error is None and session.exhausted is not None:
+        end = EpisodeEnd.BUDGET
+        if session.abandoned and not session.info:
+            end, error = EpisodeEnd.ENV_ERROR, "the first reset took longer than the budget's wall_s"
+        elif not session.info:  # time was up before the agent began: the start counts
+            try:
+                await session.reset()
+            except EnvError as problem:
+                end, error = EpisodeEnd.ENV_ERROR, str(problem)
+    if error is None and not session.submitted and session.info:
+        session.submit()
     return session.episode(end, error)
 
 
@@ -131,6 +151,8 @@ class Runner:
         self._on_start = on_start or (lambda total, rows: None)
         self._on_episode = on_episode or (lambda row: None)
         self._executors: dict[str, Executor] = {}
+        self.mistake: str | None = None
+        """What an agent itself did wrong, as a sentence; the exception is raised by `run`."""
 
     async def run(self) -> RunResult:
         """Play everything that is not finished yet.
@@ -227,8 +249,16 @@ class Runner:
             agent_config=plan.agent_config.model_dump(mode="json"),
             executor=self._executor(env, spec.env_id),
         )
-        episode = await play(session, plan.agent(plan.agent_config, plan.policy))
-        if episode.end is not EpisodeEnd.ENV_ERROR:  # one that failed is not trusted again
+        try:
+            episode = await play(session, plan.agent(plan.agent_config, plan.policy))
+        except UserError:
+            raise
+        except Exception as error:
+            said = _mistake(plan, spec, error)
+            error.add_note(said)
+            self.mistake = self.mistake or said  # the first one ends the run
+            raise
+        if episode.end is not EpisodeEnd.ENV_ERROR and not session.abandoned:  # one that failed is not trusted again
             pool.give_back(env)
         return episode
 
@@ -240,6 +270,16 @@ class Runner:
         if name not in self._executors:
             self._executors[name] = ThreadPoolExecutor(threads, "rlvr-env")
         return self._executors[name]
+
+
+def _mistake(plan: RunPlan, spec: EpisodeSpec, error: Exception) -> str:
+    """Say which episode an agent failed in, how, and at which line of its own file."""
+    file = getattr(sys.modules.get(plan.agent.__module__), "__file__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == file] or frames
+    said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
+    place = f"{own[-1].filename}, line {own[-1].lineno}"
+    return f"The agent {plan.agent_name} failed in the episode {spec.key} with {said} ({place})."
 
 
 def _check_agent(plan: RunPlan) -> None:

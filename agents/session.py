@@ -98,6 +98,8 @@ class Session:
         self.submitted = False
         self.exhausted: str | None = None
         """The first budget item that ran out."""
+        self.abandoned = False
+        """Whether the agent was cancelled while the environment was at work in a thread, where it still may be."""
         self.total_reward = 0.0
         """The sum of rewards along the present branch."""
         self._executor = executor
@@ -411,6 +413,9 @@ class Session:
                 return await asyncio.get_running_loop().run_in_executor(self._executor, call)
             return call()
         except (UserError, EpisodeOver):
+            raise
+        except asyncio.CancelledError:
+            self.abandoned = True
             raise
         except Exception as error:
             raise EnvError(f"{type(error).__name__}: {error}") from error

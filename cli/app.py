@@ -79,7 +79,7 @@ def eval_command(
     """Evaluate an agent on a suite or on one environment, and record every episode."""
     from .evaluation import evaluate_command
 
-    evaluate_command(
+    code = evaluate_command(
         given={
             "suite": suite,
             "env": env,
@@ -105,6 +105,7 @@ def eval_command(
         modules=modules,
         json_output=json_output,
     )
+    raise typer.Exit(code)
 
 
 @app.command("verify")

@@ -1,6 +1,7 @@
 """`rlvr eval`."""
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from ..tasks.errors import UserError
 from ..tasks.task import Split
 from .output import import_modules, print_json, print_table, say
 from .progress import Progress
+
+DEBUG_VARIABLE = "RLVR_DEBUG"
+"""Set in the environment, a mistake in an agent is shown with its traceback."""
 
 
 class EvalConfig(Config):
@@ -48,8 +52,11 @@ def evaluate_command(
     config: Path | None,
     modules: Sequence[str],
     json_output: bool,
-) -> None:
-    """Evaluate, show progress, print the scores."""
+) -> int:
+    """Evaluate, show progress, print the scores.
+
+    Returns 1 if the agent itself broke, or if every episode ended with an error of policy or environment; else 0.
+    """
     settings = _read(config, given, pairs)
     import_modules(modules, settings.env, settings.agent)
     if (settings.suite is None) == (settings.env is None):
@@ -89,6 +96,12 @@ def evaluate_command(
             else:
                 say(f"Stopped; what is finished is in {settings.out}. Go on with the same command and --resume.")
             raise typer.Exit(130) from None
+        except Exception:
+            progress.stop()
+            if runner.mistake is None or os.environ.get(DEBUG_VARIABLE):
+                raise
+            say(f"{runner.mistake} Set {DEBUG_VARIABLE}=1 to see the whole traceback.")
+            return 1
     if result.repaired:
         say(result.repaired)
     if result.resumed:
@@ -98,6 +111,11 @@ def evaluate_command(
     else:
         own = [entry.env.partition(":")[0] for entry in plan.entries if ":" in entry.env]
         _print_scores(result, sorted({*modules, *own} - {"rlvr"}))
+    if not any(row.end in RETRIED_ENDS for row in result.rows):
+        return 0
+    first = next(episode for episode in result.episodes() if episode.end in RETRIED_ENDS)
+    say(f"The first of them, {first.key}, ended with {first.end}: {first.error}")
+    return 1 if all(row.end in RETRIED_ENDS for row in result.rows) else 0
 
 
 def _read(config: Path | None, given: Mapping[str, Any], pairs: Mapping[str, tuple[Sequence[str], str]]) -> EvalConfig:

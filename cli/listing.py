@@ -5,6 +5,7 @@ import math
 from ..agents.policies.policy import BACKENDS
 from ..agents.registry import AGENTS
 from ..envs.registry import ENVS
+from ..leaderboard.table import REFERENCE_AGENTS
 from ..tasks.suites import SUITES, reference
 from .output import print_json, print_table
 
@@ -45,7 +46,12 @@ def list_agents(json_output: bool) -> None:
         print_json([row._asdict() for row in AGENTS])
         return
     rows = [
-        (row.name, "needed" if row.needs_policy else "none", "no" if row.privileged else "yes", row.summary)
+        (
+            row.name,
+            "needed" if row.needs_policy else "none",
+            "reference" if row.name in REFERENCE_AGENTS else "yes",
+            row.summary,
+        )
         for row in AGENTS
     ]
     print_table(("agent", "policy", "ranked", "what it does"), rows)

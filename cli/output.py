@@ -36,8 +36,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in columns:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for number, heading in enumerate(columns):  # the first column names the row, to be copied whole
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(_plain(text) for text in row))
     Console().print(table)

@@ -12,12 +12,13 @@ from ..agents.plan import EpisodeSpec, Placement
 from ..agents.records import episode_line
 from ..agents.session import EnvError, Session
 from ..agents.types import EpisodeEnd
-from ..tasks.actions import accepted
+from ..tasks.actions import accepted, match_action
 from ..tasks.config import parse_settings
 from ..tasks.errors import UserError
 from ..tasks.task import Split
 from .output import import_modules, say
 
+_COMMANDS = (":undo", ":actions", ":hint", ":again", ":help", ":quit")
 _HELP = (
     "Type an action and press Enter. :undo takes back a step, :actions lists what is legal, :hint asks the expert, "
     ":again shows the state, :help says this, :quit ends."
@@ -37,6 +38,8 @@ def play_in_terminal(
     """Play one episode, action by action from standard input, until it ends or the input does."""
     import_modules(modules, env_id)
     env_id, kwargs = canonical_id(env_id), parse_settings(settings, "--set")
+    if seed is not None and seed < 0:
+        raise UserError(f"The seed must be 0 or more, not {seed}.")
     env = make_text_env(env_id, kwargs)
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     run, entry = f"play/{seed}", env_id.rpartition("/")[2]
@@ -63,8 +66,13 @@ async def _play(session: Session, seed: int) -> None:
         if text is None or text == ":quit":
             print("You stopped.")
             break
+        if not text:
+            continue  # a bare Enter is no move
         if text.startswith(":"):
             await _command(session, text, back)
+            continue
+        if f":{text.lower()}" in _COMMANDS and not _is_action(session, text):
+            print(f"Did you mean :{text.lower()}? Commands begin with a colon.")
             continue
         observation, reward, _, _, _ = await session.step(text)
         print(observation if not reward else f"{observation}\n(reward {reward:g})")
@@ -73,6 +81,12 @@ async def _play(session: Session, seed: int) -> None:
     info = session.info
     outcome = "solved" if info["is_success"] else info["stop_reason"] or "not finished"
     print(f"\nScore {info['score']:g} ({outcome}), total reward {session.total_reward:g}, {_steps(session)}.")
+
+
+def _is_action(session: Session, text: str) -> bool:
+    """Say whether a text has the form of an action; a verifier reads any text."""
+    rules = session.env.rules
+    return rules.judged or text in (session.legal_actions() or ()) or match_action(rules.actions, text) is not None
 
 
 def _steps(session: Session) -> str:

@@ -61,7 +61,11 @@ def build(
     """
     folders = _named(run_dirs)
     page = Path(out) / PAGE_FILE
-    total, done = sum(count_records(path) for path in folders.values()), 0
+    counts = {path: count_records(path) for path in folders.values()}
+    empty = [str(path) for path, count in counts.items() if not count]
+    if empty:
+        raise UserError(f"There are no records in {', '.join(empty)}; play the run, or leave it out.")
+    total, done = sum(counts.values()), 0
 
     def tick(more: int) -> None:
         nonlocal done

@@ -32,7 +32,7 @@ from ..agents.types import (
     VerdictRecord,
 )
 from ..envs.core import Snapshot, TextEnv
-from ..tasks.errors import EpisodeOver, UnknownName, UserError
+from ..tasks.errors import EpisodeOver, MissingData, MissingExtra, UnknownName, UserError
 from ..tasks.rules import EXCLUDED_STOPS, Rules
 from ..tasks.suites import SuiteEntry, known_suite
 from ..tasks.task import text_hash
@@ -179,8 +179,10 @@ class Verifier:
             _check_end(run, episode)
         except _Mismatch as difference:
             return ReplayStatus.REJECTED, f"It differs {run.place}: {difference}.", run.number
-        except (_CannotReplay, UserError) as problem:
+        except (_CannotReplay, MissingData, MissingExtra) as problem:
             return ReplayStatus.UNVERIFIABLE, f"It cannot be replayed here: {problem}", None
+        except UserError as problem:  # the environment is there, and refuses what the record says
+            return ReplayStatus.REJECTED, f"It differs {run.place}: {problem}", run.number
         except Exception as error:  # a record is anybody's text: what breaks the environment is no replay
             reason = f"It differs {run.place}: the environment fails with {type(error).__name__}: {error}."
             return ReplayStatus.REJECTED, reason, run.number

@@ -98,6 +98,8 @@ def verify_run(
         expected = _expected(shared, entries)
     finally:
         verifier.close()
+    if not replays:
+        problems.append("It holds no records, so there is nothing to verify.")
     if expected is not None:
         extra = sorted(set(keys) - set(expected))
         problems += [f"The run has no episode {key}." for key in extra]

@@ -280,7 +280,8 @@ class OpenAIPolicy(Policy):
                 )
                 for number, call in enumerate(said.get("tool_calls") or ())
             )
-            if not text and not calls and choice.get("finish_reason") != "length" and not said.get("reasoning_content"):
+            ended = choice.get("finish_reason") in ("stop", "length")  # an empty reply of the model's own is a reply
+            if not text and not calls and not ended and not said.get("reasoning_content"):
                 raise _Fault("the answer is empty")
             scored = (choice.get("logprobs") or {}).get("content")
             used = data.get("usage") or {}

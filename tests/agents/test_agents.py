@@ -20,7 +20,7 @@ from rlvr.envs.registry import ENVS
 from rlvr.tasks.errors import UnknownName, UserError
 from rlvr.tasks.rng import Rng
 
-from .worlds import register
+from .worlds import CountEnv, register
 
 register()
 NO_DATA = [row.id for row in ENVS if row.data is None]
@@ -229,6 +229,19 @@ def test_what_cannot_be_made_is_said_in_one_sentence(env_id, kwargs, words):
     with pytest.raises(UserError) as caught:
         make_text_env(env_id, kwargs)
     assert words in str(caught.value)
+
+
+def test_arguments_that_an_environment_cannot_be_made_with_are_one_sentence():
+    class Picky(CountEnv):
+        def __init__(self, *, top=3, **kwargs):
+            super().__init__(**kwargs)
+            self.top = top + 1
+
+    gym.register("test/picky-v0", Picky)
+    with pytest.raises(UserError, match=r"test/picky-v0 cannot be made with top='abc': can only concatenate") as caught:
+        make_text_env("test/picky-v0", {"top": "abc"})
+    assert isinstance(caught.value.__cause__, TypeError)
+    del gym.registry["test/picky-v0"]
 
 
 def test_other_environments_are_refused():

@@ -117,7 +117,7 @@ FAULTS = {
     "not JSON": lambda handler, body: handler.send(200, b'{"choices": ['),
     "no choices": lambda handler, body: handler.send(200, {"choices": []}),
     "empty choice": lambda handler, body: handler.send(200, {"choices": [{}]}),
-    "empty text": lambda handler, body: handler.send(200, completion("")),
+    "empty text": lambda handler, body: handler.send(200, completion("", finish_reason=None)),
     "null": lambda handler, body: handler.send(200, None),
     "wrong types": lambda handler, body: handler.send(200, {"choices": [{"message": {"content": 3}}]}),
 }
@@ -353,3 +353,11 @@ def test_lone_surrogates_survive_both_ways():
 def test_the_table_of_back_ends_says_what_the_class_can():
     (row,) = (backend for backend in BACKENDS if backend.prefix == "openai")
     assert row.capabilities == OpenAIPolicy.capabilities
+
+
+@pytest.mark.parametrize("content", ["", None])
+def test_an_empty_reply_that_the_model_ended_is_a_reply(content):
+    with serving(lambda handler, body: handler.send(200, completion(content))) as server:
+        (answer,) = ask(server)
+    assert (answer.text, answer.finish_reason) == ("", FinishReason.STOP)
+    assert len(server.bodies) == 1

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 
 import pytest
 
@@ -276,6 +277,51 @@ def test_a_mistake_in_an_agent_ends_the_run_and_keeps_what_is_finished(tmp_path)
     with pytest.raises(ZeroDivisionError):
         evaluate("rlvr/game24-v0", agent=Buggy, episodes=8, concurrency=1, out=tmp_path / "run")
     assert len(list(read_episodes(tmp_path / "run"))) == 4
+
+
+def test_an_agent_that_sleeps_is_stopped_when_its_time_is_up(tmp_path):
+    class Sleeper(ReactiveAgent[AgentConfig]):
+        name = "sleeper"
+        needs_policy = False
+
+        async def act(self, observation, info):
+            if info["score"]:
+                await asyncio.sleep(60)
+            return info["legal_actions"][0]
+
+    began = time.monotonic()
+    result = evaluate("test/count-v0", agent=Sleeper, episodes=2, budget={"wall_s": 0.2}, out=tmp_path / "run")
+    assert time.monotonic() - began < 10
+    for episode in result.episodes():
+        assert (episode.end, episode.exhausted) == (EpisodeEnd.BUDGET, "wall_s")
+        assert episode.ledger.env_steps == 1 and episode.score > 0
+    assert verify_run(tmp_path / "run").accepted
+
+
+def test_an_environment_that_is_still_at_work_when_time_is_up_is_not_lent_again(tmp_path):
+    settings = {"env_kwargs": {"delay_s": 0.6, "blocking": True}, "budget": {"wall_s": 0.1}, "concurrency": 1}
+    result = evaluate("test/count-v0", agent="random", episodes=2, out=tmp_path / "run", **settings)
+    first, second = result.episodes()
+    assert (first.end, first.exhausted, first.ledger.env_steps) == (EpisodeEnd.BUDGET, "wall_s", 0)
+    assert second.end in (EpisodeEnd.BUDGET, EpisodeEnd.ENV_ERROR)  # its reset waits for the only thread
+    time.sleep(0.7)  # until that thread is done
+    assert verify_run(tmp_path / "run").accepted
+
+
+def test_time_that_is_up_before_the_agent_began_counts_as_the_start(tmp_path):
+    class Late(ReactiveAgent[AgentConfig]):
+        name = "late"
+        needs_policy = False
+
+        async def run(self, session):
+            await asyncio.sleep(60)
+
+        async def act(self, observation, info):
+            return None
+
+    (episode,) = evaluate("game24-v0", agent=Late, episodes=1, budget={"wall_s": 0}, out=tmp_path / "run").episodes()
+    assert (episode.end, episode.exhausted, episode.score) == (EpisodeEnd.BUDGET, "wall_s", 0.0)
+    assert verify_run(tmp_path / "run").accepted
 
 
 def test_an_agent_that_needs_no_policy_gets_none_and_the_other_way_round():

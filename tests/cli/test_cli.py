@@ -1,11 +1,13 @@
 """The command line: what it prints, what it writes, and its exit codes."""
 
+import http.server
 import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -84,6 +86,31 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stderr.strip() == "[]"
+
+
+def test_reference_agents_are_listed_as_such(capsys):
+    rows = {line.split()[0]: line for line in ok(capsys, "agents").splitlines()}
+    assert "reference" in rows["random"] and "reference" in rows["expert"]
+    assert "yes" in rows["direct"].split()
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals here")
+def test_ids_are_whole_in_a_narrow_terminal():
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    process = subprocess.Popen([*RLVR, "envs"], stdout=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    assert process.wait(timeout=60) == 0
+    assert not [row.id for row in ENVS if row.id.encode() not in shown]
 
 
 # Evaluating and verifying
@@ -238,6 +265,63 @@ def test_the_readmes_environment_works_by_its_module_from_its_folder(tmp_path):
     assert "add --import secret" in rlvr_process("verify", "run", cwd=tmp_path).stdout
 
 
+def test_a_broken_agent_is_one_sentence_and_its_traceback_is_on_request(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from rlvr.agents.agent import ReactiveAgent\n"
+        "class Broken(ReactiveAgent):\n"
+        "    needs_policy = False\n"
+        "    async def act(self, observation, info):\n"
+        "        return info['nothing']\n"
+    )
+    arguments = ("eval", "--env", "game24-v0", "--agent", "mine:Broken", "--episodes", 2)
+    done = rlvr_process(*arguments, cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert "mine:Broken failed in the episode game24-v0/0/0 with KeyError: 'nothing'" in line
+    assert "mine.py, line 5" in line and "RLVR_DEBUG=1" in line
+    done = rlvr_process(*arguments, cwd=tmp_path, env={**os.environ, "RLVR_DEBUG": "1"})
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and "game24-v0/0/0" in done.stderr
+
+
+@pytest.mark.network_local
+def test_a_server_that_always_fails_is_named_with_its_words(tmp_path, capsys):
+    class Failing(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = b'{"error": {"message": "the prompt is too long"}}'
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = http.server.BaseHTTPRequestHandler.send_error
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        policy = f"openai:http://127.0.0.1:{server.server_address[1]}/v1#m"
+        code = run(
+            ["eval", "--env", "game24-v0", "--agent", "direct", "--policy", policy, "--policy-set", "probe=false",
+             "--episodes", "2", "--out", str(tmp_path / "run")]
+        )  # fmt: skip
+        server.shutdown()
+    captured = capsys.readouterr()
+    assert code == 1
+    assert "game24-v0/0/0, ended with policy_error" in captured.err and "the prompt is too long" in captured.err
+
+
+def test_runs_without_records_are_neither_verified_nor_shown(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "episodes.jsonl").write_text("")
+    assert run(["verify", str(tmp_path / "run")]) == 1
+    assert "holds no records" in capsys.readouterr().out
+    assert "no records" in refused(capsys, "leaderboard", "build", tmp_path / "run", "--out", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
 # Bad input: one sentence, exit code 2
 
 
@@ -367,6 +451,13 @@ def test_a_closed_input_ends_politely():
     done = rlvr_process("play", "game24-v0", stdin=subprocess.DEVNULL)
     assert done.returncode == 0
     assert "You stopped." in done.stdout
+
+
+def test_an_empty_line_and_a_command_without_its_colon_cost_no_turn():
+    done = rlvr_process("play", "game24-v0", "--seed", 3, input="\n  \nhelp\nQUIT\n:quit\n")
+    assert "Did you mean :help?" in done.stdout and "Did you mean :quit?" in done.stdout
+    assert "0 steps." in done.stdout
+    assert "must be 0 or more" in rlvr_process("play", "game24-v0", "--seed", -3).stderr
 
 
 # Checking
