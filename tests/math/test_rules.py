@@ -192,3 +192,9 @@ def test_missing_data_says_which_command_gets_it():
         gym.make("rlvr/aime2024-v0")
     with pytest.raises(UnknownName, match="gsm8k"):
         gym.make("rlvr/gsm8k-v0", dataset="gsm8")
+
+
+def test_a_copy_of_a_problem_that_ends_in_its_answer_is_wrong():
+    task = MathTask(problem="Ann says: the answer is 42. Is she right? If so, write 42.", answer="42")
+    assert answer(f" {task.problem}\n", task).stop_reason is StopReason.FAILED
+    assert answer("42", task).reward == 1.0
