@@ -157,9 +157,6 @@ def register_all() -> None:
                 row.id,
                 entry_point=f"rlvr.envs.{row.entry}",
                 kwargs=dict(row.kwargs),
-                # After a first reset that fails, Gymnasium's passive checker breaks the first step of the next episode;
-                # what it looks for, our own kit checks.
-                disable_env_checker=True,
                 vector_entry_point=f"rlvr.envs.vector:{module}.{attribute}",
             )
 

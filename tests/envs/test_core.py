@@ -9,6 +9,7 @@ import pytest
 
 import rlvr  # noqa: F401 (registers the ids)
 from rlvr.envs.core import TextEnv
+from rlvr.envs.registry import ENVS, EnvRow
 from rlvr.tasks.errors import EpisodeOver, UserError
 from rlvr.tasks.rules import StopReason
 
@@ -239,14 +240,9 @@ def test_only_a_state_of_these_rules_is_set() -> None:
         env.set_state({**env.get_state(), "state": 5})
 
 
-@pytest.mark.parametrize("bad", [{"seed": -1}, {"options": {"difficulty": "huge"}}, {"options": {"nonsense": 1}}])
-def test_a_first_reset_that_fails_leaves_a_working_environment(bad: dict[str, Any]) -> None:
-    env = gym.make("rlvr/game24-v0")
-    with pytest.raises((UserError, gym.error.Error)):
-        env.reset(**bad)
-    _, info = env.reset(seed=7)
-    assert env.step(info["legal_actions"][0])[4]["action_is_valid"]
-    assert env.step("no operation")[4]["invalid"]
+@pytest.mark.parametrize("row", ENVS, ids=lambda row: row.name)
+def test_gymnasiums_checker_stays_on(row: EnvRow) -> None:
+    assert not gym.spec(row.id).disable_env_checker
 
 
 def test_reading_the_task_is_flagged_and_reading_its_label_is_not() -> None:
