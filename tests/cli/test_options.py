@@ -31,9 +31,9 @@ def test_failed_episodes_are_played_again_with_retry_errors_only(tmp_path, capsy
 
     with monkeypatch.context() as patch:
         patch.setattr(CountEnv, "step", broken)
-        assert run(arguments) == 0
+        assert run(arguments) == 1, "no episode was played to its end"
     assert json.loads(capsys.readouterr().out)["excluded"] == 3
-    assert run([*arguments, "--resume"]) == 0
+    assert run([*arguments, "--resume"]) == 1
     assert json.loads(capsys.readouterr().out)["excluded"] == 3
     assert run([*arguments, "--resume", "--retry-errors"]) == 0
     summary = json.loads(capsys.readouterr().out)

@@ -255,7 +255,7 @@ def test_a_registered_set_is_found_by_name_and_a_missing_one_names_the_command(t
         assert info["steps_left"] == 120
     finally:
         registry.forget("microban")
-    with pytest.raises(UnknownName, match="microban"):
+    with pytest.raises(UserError, match="boxoban, microban, not 'microbam'"):
         gym.make("rlvr/sokoban-v0", dataset="microbam")
     with pytest.raises(UserError, match="max_steps"):
         gym.make("rlvr/sokoban-v0", max_steps=0)
