@@ -132,6 +132,10 @@ class Usage(_Record):
     completion_tokens: int = 0
     decoded_tokens: int = 0
     """Tokens actually decoded, pruned ones included; at least `completion_tokens`."""
+    cached_tokens: int = 0
+    """Prompt tokens whose keys and values were there already, where the back end says."""
+    forwarded_tokens: int = 0
+    """Tokens that were run through the model, where the back end says."""
 
 
 class Completion(_Record):
@@ -145,6 +149,10 @@ class Completion(_Record):
     finish_reason: FinishReason = FinishReason.STOP
     usage: Usage = Usage()
     tool_calls: tuple[ToolCall, ...] = ()
+    top_logprobs: tuple[tuple[tuple[int, float], ...], ...] | None = None
+    """For every sampled token, the likeliest token ids with their log-probabilities, likeliest first."""
+    reasoning: str | None = None
+    """Thoughts that a server returned beside the text; None where they stand in it, or there are none."""
 
 
 class Span(_Record):

@@ -57,12 +57,16 @@ class Policy(ABC):
     name: str
     """The name that `make_policy` reads, as it stands in records. Never holds a secret."""
     capabilities: frozenset[Capability] = frozenset({Capability.TEXT})
+    found_at_start: frozenset[Capability] = frozenset()
+    """Capabilities that `start` may add, once it has seen the server behind the policy."""
     wants_choices: ClassVar[bool] = False
     """Whether `Request.choices` should be filled in with what could be played (test doubles)."""
     wants_reference: ClassVar[bool] = False
     """Whether `Request.reference` should be filled in with the expert's action (test doubles; flagged)."""
     template: str | None = None
     """The chat template's fingerprint, where the policy owns one."""
+    context_length: int | None = None
+    """How many tokens a prompt and its answer may have together, where that is known."""
 
     @abstractmethod
     async def generate(self, requests: Sequence[Request]) -> list[Completion]:
