@@ -287,3 +287,43 @@ def test_an_agent_may_leave_out_its_name_and_settings():
 def test_what_is_no_agent_or_policy_is_one_sentence(settings, words):
     with pytest.raises(UserError, match=words):
         evaluate("rlvr/game24-v0", episodes=1, **settings)
+
+
+def test_a_summary_counts_every_action_and_its_mean_reward():
+    settings = {"history": "summary"}
+    played = episode(
+        "direct", "oracle:0.5", "rlvr/bandit-v0", settings, horizon=30, options={"difficulty": "bernoulli-5-easy"}
+    )
+    steps = [event for event in played.events if event.type == "step"]
+    for turn in (0, 7, 29):
+        prompt = played.prompt(turn)
+        assert [message.role for message in prompt] == ["system", "user"]
+        said = prompt[1].content
+        assert ("Summary of" in said) is (turn > 0)
+        for action in {step.action for step in steps} if turn else ():
+            rewards = [step.reward for step in steps[:turn] if step.action == action]
+            tally = f"{len(rewards)} times, mean reward {sum(rewards) / len(rewards):.2f}" if rewards else "0 times"
+            assert f"\n- {action}: {tally}\n" in said
+
+
+class _Short(ScriptedPolicy):
+    """Counts a token a word, and reads 300 of them."""
+
+    context_length = 300
+
+
+def test_turns_that_no_longer_fit_the_context_are_left_out_from_the_oldest():
+    policy = _Short()
+    played = episode("direct", policy, "rlvr/maze-v0", {"sampling": {"max_tokens": 20}})
+    counts = [policy.count_prompt_tokens(made.request.model_copy(update={"messages": played.prompt(made.id)}))
+              for made in played.generations]  # fmt: skip
+    prompts = [played.prompt(made.id) for made in played.generations]
+    assert len(counts) > 10
+    assert max(counts) <= 280
+    assert all(prompt[1].content.startswith(prompts[0][1].content) for prompt in prompts)
+    left_out = [int(p[1].content.rsplit("(", 1)[1].split()[0]) if "left out" in p[1].content else 0 for p in prompts]
+    assert left_out == sorted(left_out)
+    assert left_out[-1] > 0
+    for turn, (prompt, gone) in enumerate(zip(prompts, left_out, strict=True)):
+        replies = [message for message in prompt if message.role == "assistant"]
+        assert len(replies) == turn - gone
