@@ -16,7 +16,7 @@ from ..tasks.task import text_hash
 from .conversation import Conversations
 from .packages import package_versions
 from .plan import EpisodeSpec
-from .policies.policy import Policy, PolicyError
+from .policies.policy import Policy, PolicyError, Prompt
 from .types import (
     AskEvent,
     Budget,
@@ -39,7 +39,6 @@ from .types import (
 )
 
 T = TypeVar("T")
-Prompt = str | Sequence[Message] | Request
 StepResult = tuple[str, float, bool, bool, dict[str, Any]]
 
 
@@ -262,6 +261,12 @@ class Session:
     async def ask(self, policy: Policy, prompt: Prompt, **options: Any) -> Generation:
         """Ask a policy once; see `ask_many` for the options. The answer is in `.completion`."""
         return (await self.ask_many(policy, [prompt], **options))[0]
+
+    def count_prompt_tokens(
+        self, policy: Policy, messages: Sequence[Message], tools: Sequence[dict[str, Any]] = ()
+    ) -> int | None:
+        """Return how many tokens a prompt would have, or None where only the policy's answer tells."""
+        return policy.count_prompt_tokens(Request(messages=tuple(messages), tools=tuple(tools)))
 
     async def ask_many(
         self,

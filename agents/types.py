@@ -20,7 +20,8 @@ class Role(StrEnum):
     """What a token of a conversation is; trainers mask by it."""
 
     PROMPT = "prompt"
-    """Given before the first generation: system text, instructions, chat template."""
+    """Given before the first generation: system text, instructions, history; and the chat template's own tokens,
+    wherever they stand."""
     OBSERVATION = "observation"
     """Said by the environment."""
     THOUGHT = "thought"
@@ -35,6 +36,19 @@ class Role(StrEnum):
     """A tool's result."""
     PAD = "pad"
     """Nothing."""
+
+
+RESPONSE_ROLES = frozenset({Role.THOUGHT, Role.PLAN, Role.ACTION, Role.SUB_DONE})
+"""Roles of tokens that a model generated; no other token ever gets a gradient as a response."""
+
+
+class Fork(StrEnum):
+    """Why a generation's prompt does not continue the tokens of its parent's conversation."""
+
+    TEMPLATE = "template"
+    """The chat template writes the past anew (it drops earlier thoughts, it moves the tools)."""
+    HISTORY = "history"
+    """The agent changed or left out earlier messages."""
 
 
 class FinishReason(StrEnum):
@@ -109,6 +123,8 @@ class Sampling(_Record):
     stop: tuple[str, ...] = ()
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0)] = 0
+    ignore_eos: bool = False
+    """Whether tokens that end an answer do not end it; for measurements of a fixed length."""
 
 
 class Request(_Record):
@@ -133,9 +149,10 @@ class Usage(_Record):
     decoded_tokens: int = 0
     """Tokens actually decoded, pruned ones included; at least `completion_tokens`."""
     cached_tokens: int = 0
-    """Prompt tokens whose keys and values were there already, where the back end says."""
+    """Prompt tokens whose keys and values were there already, where the back end says. It depends on what else
+    ran at the time, so records hold its sum under `timing`, and 0 here."""
     forwarded_tokens: int = 0
-    """Tokens that were run through the model, where the back end says."""
+    """Tokens that were run through the model, where the back end says; recorded likewise."""
 
 
 class Completion(_Record):
@@ -182,6 +199,14 @@ class Generation(_Record):
     request: Request
     completion: Completion
     spans: tuple[Span, ...] = ()
+    """Roles of the completion's tokens."""
+    prompt_spans: tuple[Span, ...] = ()
+    """Roles of the prompt's own tokens (those after `kept_tokens`), where the session wrote them."""
+    fork: Fork | None = None
+    """Set where the prompt writes tokens of the parent's conversation anew; such a prompt has a buffer of its own."""
+    drift: bool | None = None
+    """Whether the completion's text is tokenised otherwise than it was sampled; None: not known. The sampled ids
+    are what is used."""
     template: str | None = None
     """The chat template's fingerprint, where the policy owns one."""
 

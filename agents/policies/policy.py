@@ -5,10 +5,16 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence, Set
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ...tasks.errors import UnknownName, UserError
-from ..types import Completion, Request
+from ..types import Completion, Message, Request, Sampling
+
+if TYPE_CHECKING:
+    from .template import ChatTemplate
+
+Prompt = str | Sequence[Message] | Request
+"""What a policy can be asked: a text (one user message), messages, or a whole request."""
 
 
 class Capability(StrEnum):
@@ -63,10 +69,15 @@ class Policy(ABC):
     """Whether `Request.choices` should be filled in with what could be played (test doubles)."""
     wants_reference: ClassVar[bool] = False
     """Whether `Request.reference` should be filled in with the expert's action (test doubles; flagged)."""
-    template: str | None = None
-    """The chat template's fingerprint, where the policy owns one."""
+    chat: "ChatTemplate | None" = None
+    """The chat template, where the policy owns one: sessions then send token ids beside the messages."""
     context_length: int | None = None
     """How many tokens a prompt and its answer may have together, where that is known."""
+
+    @property
+    def template(self) -> str | None:
+        """The chat template's fingerprint, where the policy owns one."""
+        return None if self.chat is None else self.chat.fingerprint
 
     @abstractmethod
     async def generate(self, requests: Sequence[Request]) -> list[Completion]:
@@ -86,6 +97,20 @@ class Policy(ABC):
 
     async def aclose(self) -> None:  # noqa: B027 (most have nothing to do)
         """Give back what it holds."""
+
+    def generate_sync(self, prompts: "Prompt | Sequence[Prompt]", sampling: Sampling | None = None) -> list[Completion]:
+        """Answer without `await`, for notebooks and scripts; works where an event loop is running, too.
+
+        Args:
+            prompts: One or several of: a text, messages, a whole request.
+            sampling: How to draw; a whole request brings its own.
+
+        Returns:
+            One completion a prompt.
+        """
+        from .sync import ask_now
+
+        return ask_now(self, prompts, sampling)
 
     def settings(self) -> dict[str, Any]:
         """Return what, besides its name, its answers depend on; kept in the run's configuration. No secrets."""
