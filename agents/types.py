@@ -7,7 +7,9 @@ so that two runs of the same seeds differ there and nowhere else.
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf
+
+from .lm.hooks import Hooks, Readings
 
 EPISODE_VERSION: Literal[1] = 1
 
@@ -139,6 +141,8 @@ class Request(_Record):
     """Candidates, for test doubles (`random`, `oracle`) only; never recorded, never sent."""
     reference: str | None = Field(default=None, exclude=True)
     """What an expert would say, for test doubles only; never recorded, never sent."""
+    hooks: InstanceOf[Hooks] | None = Field(default=None, exclude=True)
+    """Probes, steering and input embeddings, for back ends that run the model themselves; never recorded."""
 
 
 class Usage(_Record):
@@ -170,6 +174,8 @@ class Completion(_Record):
     """For every sampled token, the likeliest token ids with their log-probabilities, likeliest first."""
     reasoning: str | None = None
     """Thoughts that a server returned beside the text; None where they stand in it, or there are none."""
+    readings: InstanceOf[Readings] | None = Field(default=None, exclude=True)
+    """What the request's probes read; never recorded."""
 
 
 class Span(_Record):
