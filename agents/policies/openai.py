@@ -1,43 +1,47 @@
 """A model behind any OpenAI-compatible server: patient with faults, careful with keys."""
 
 import asyncio
-import email.utils
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ...tasks.config import Config, read_config
 from ...tasks.errors import UserError
 from ...tasks.rng import Rng
-from ..types import Completion, FinishReason, Message, Request, TextPart, ToolCall, Usage
-from .policy import Capability, Policy, PolicyError
+from ..types import Completion, Request, Sampling
+from .openai_http import Limits, Reply, post, reason
+from .openai_server import Dialect, ServerFacts, look_at
+from .openai_wire import Fault, chat_body, error_words, ids_body, quoted, read_answer, refused_field
+from .policy import Capability, MissingCapability, Policy, PolicyError
+from .secret import Secret
 
 KEY_VARIABLES = ("RLVR_API_KEY", "OPENAI_API_KEY")
 """Where the key is looked for, in this order. It is never read from anywhere else."""
 
-SHORTEST_SECRET = 8
-"""Shorter keys (`none`, `EMPTY`) are placeholders for local servers, and ordinary words of an answer."""
-
 _RETRIED = frozenset({408, 409, 425, 429})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_FINISH = {
-    "length": FinishReason.LENGTH,
-    "tool_calls": FinishReason.TOOL_CALLS,
-    "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
+_NO_MODEL = re.compile(r"not exist|not found|not available|no such|unknown|invalid|pinned|not supported", re.IGNORECASE)
 
 
 class OpenAIConfig(Config):
     """Settings of `OpenAIPolicy`."""
 
-    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    stream: bool | None = None
+    """Whether answers are streamed, so that a slow server can be told from a dead one. None: unless tools are
+    offered, since servers read tool calls more reliably out of whole answers."""
+    first_token_s: Annotated[float, Field(gt=0)] = 120.0
+    """Limit on the wait for the first token of a streamed answer; a server's queue counts."""
+    idle_s: Annotated[float, Field(gt=0)] = 60.0
+    """Limit on the wait for each further token of a streamed answer."""
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0
     """Limit on one attempt, from the connection to the last byte."""
     retries: Annotated[int, Field(ge=0)] = 5
     """Attempts after the first one."""
@@ -51,8 +55,14 @@ class OpenAIConfig(Config):
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
     """Attempts started per minute, evenly spaced; None: no limit."""
     probe: bool = True
-    """Whether the server is called before the first episode, so that a wrong address is noticed at once."""
+    """Whether the server is called before the first episode, so that a wrong address is noticed at once, and what
+    it can do is known."""
     probe_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    server: Literal["auto", "openai", "vllm", "transformers"] = "auto"
+    """What kind of server it is, which decides the fields it is sent (see `openai_server.Dialect`); `auto`: what
+    the probe finds."""
+    raw_logprobs: bool = False
+    """Whether log-probabilities may be those of the model at temperature 1, where the server has no others."""
     max_tokens_field: str = "max_tokens"
     """The name of the length limit; some servers want `max_completion_tokens`."""
     send_seed: bool = True
@@ -61,25 +71,32 @@ class OpenAIConfig(Config):
     """Further fields of the request's body."""
 
 
-class _Fault(Exception):
-    """One attempt failed in a way that another may mend."""
+class _Call(NamedTuple):
+    """What one request sends, as often as it takes."""
 
-    def __init__(self, what: str, retry_after_s: float | None = None) -> None:
-        super().__init__(what)
-        self.retry_after_s = retry_after_s
+    path: str
+    body: dict[str, Any]
+    seed: int
+    """Of the jitter between attempts."""
 
 
 class OpenAIPolicy(Policy):
-    """Asks `POST {url}/chat/completions`.
+    """Asks `POST {url}/chat/completions`, and `POST {url}/completions` where a request is made of token ids.
 
-    Hung, dropped and refused connections, 408, 409, 425, 429, every 5xx, broken JSON and answers without a choice
-    are retried with exponential backoff; `Retry-After` is obeyed, and holds back the other calls too. What stays
-    broken is one `PolicyError`, for the episode that asked. A refused key (401, 403) or a missing address or model
-    (404) is a `UserError`: no further call could fare better. Where a server reports no usage, a token is counted
-    for every four bytes of text.
+    Hung, dropped and refused connections, streams that stand still or break off, 408, 409, 425, 429, every 5xx,
+    broken JSON and answers without a choice are retried with exponential backoff; `Retry-After` is obeyed, and holds
+    back the other calls too. What stays broken is one `PolicyError`, for the episode that asked. A refused key
+    (401, 403), a missing address or model and a field that the server does not know are a `UserError`: no further
+    call could fare better.
+
+    `start` finds out what the server is. vLLM gives and takes token ids, and log-probabilities by token id: then
+    `capabilities` grow. Log-probabilities must be those of the sampling distribution: a server that gives the
+    model's own (vLLM without `--logprobs-mode processed_logprobs`) is asked for them at temperature 1 without top-k,
+    top-p and min-p, or at temperature 0, only. Where a server reports no usage, tokens are counted where it gave
+    them, and else estimated at four bytes of text each.
 
     The key comes from `RLVR_API_KEY` or `OPENAI_API_KEY` and goes nowhere but into the `Authorization` header;
-    should the server repeat it, it is struck out of answers and errors.
+    should the server repeat it, it is struck out of answers, errors and the HTTP library's log.
 
     Args:
         url: The server's base address, such as `http://localhost:8000/v1`.
@@ -88,6 +105,7 @@ class OpenAIPolicy(Policy):
     """
 
     capabilities = frozenset({Capability.TEXT, Capability.SEED, Capability.STOP, Capability.LOGPROBS})
+    found_at_start = frozenset({Capability.TOKEN_IDS, Capability.TOPK_LOGPROBS})
 
     def __init__(self, url: str, model: str, config: OpenAIConfig | None = None) -> None:
         wrong = f"{url!r} is not the address of a server; write it like http://localhost:8000/v1."
@@ -109,12 +127,20 @@ class OpenAIPolicy(Policy):
         self.model = model
         self.name = f"openai:{self.url}#{model}"
         self.config = config or OpenAIConfig()
+        self.facts = ServerFacts()
+        """What is known of the server."""
         self._local = parts.hostname in _LOOPBACK
         self._client: httpx.AsyncClient | None = None
+        self._starting: asyncio.Lock | None = None
         self._free = asyncio.Semaphore(self.config.concurrency)
         self._next_turn = 0.0
         self._held_until = 0.0
-        self._key = ""
+        self._key = _find_key()
+        if self._key.is_in(f"{self.name} {json.dumps(self.config.extra)}"):
+            raise UserError(
+                "The key stands in the policy's name or its extra fields, and so in every record; it belongs into the "
+                f"environment variable {KEY_VARIABLES[0]} alone."
+            )
 
     @classmethod
     def from_name(cls, rest: str, **options: Any) -> "OpenAIPolicy":
@@ -123,55 +149,104 @@ class OpenAIPolicy(Policy):
         return cls(url, model, read_config(OpenAIConfig, options, "The policy openai"))
 
     def settings(self) -> dict[str, Any]:
-        """Return the fields that are added to every request."""
-        return {"extra": self.config.extra} if self.config.extra else {}
+        """Return the fields that are added to every request, and what else departs from the defaults."""
+        config = self.config
+        kept = {"extra": config.extra, "raw_logprobs": config.raw_logprobs, "no_seed": not config.send_seed}
+        return {name: value for name, value in kept.items() if value}
+
+    def count_prompt_tokens(self, request: Request) -> int | None:
+        """Return the length of a prompt of token ids; of messages, only the answer tells."""
+        return None if request.token_ids is None else len(request.token_ids)
+
+    # Beginning and end
 
     async def start(self) -> None:
-        """Open the connection pool and see whether the server answers at all."""
+        """Open the connection pool, see whether the server answers at all, and find out what it can do."""
         await self.aclose()
         self._key = _find_key()
-        headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+        self._key.watch_logs()
         self._free = asyncio.Semaphore(self.config.concurrency)
         self._next_turn = 0.0
         self._held_until = 0.0
         self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=None,  # one limit for the whole attempt instead: a server that trickles must not hang us
+            auth=self._key.auth(),
+            headers={"Content-Type": "application/json"},
+            timeout=None,  # limits of our own instead: a server that trickles must not hang us
             trust_env=not self._local,  # no proxy between us and this machine
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=self.config.concurrency),
         )
-        if self.config.probe:
-            try:
-                await self._probe(self._client)
-            except BaseException:
-                await self.aclose()
-                raise
+        try:
+            facts = await self._probe(self._client) if self.config.probe else ServerFacts(token_ids=True)
+            if self.config.server != "auto":
+                facts = replace(facts, dialect=Dialect(self.config.server))
+            self._know(facts)
+            if self.config.probe and facts.dialect is Dialect.VLLM:
+                self._know(await self._ask_for_ids(facts))
+        except BaseException:
+            await self.aclose()
+            raise
 
-    async def _probe(self, client: httpx.AsyncClient) -> None:
-        """Accept any HTTP answer but a refused key: not every server lists its models."""
+    async def _probe(self, client: httpx.AsyncClient) -> ServerFacts:
         try:
             async with asyncio.timeout(self.config.probe_timeout_s):
-                response = await client.get(f"{self.url}/models")
+                facts = await look_at(client, self.url, self.model)
         except TimeoutError:
             raise UserError(
                 f"The server {self.url} did not answer within {self.config.probe_timeout_s:g} s; is it running?"
             ) from None
         except httpx.HTTPError as error:
-            raise UserError(f"The server {self.url} cannot be reached: {self._clean(_reason(error))}.") from None
-        self._check_key(response.status_code)
+            raise UserError(f"The server {self.url} cannot be reached: {self._key.strike(reason(error))}.") from None
+        self._check_key(facts.status, "")
+        if facts.dialect is Dialect.VLLM and self.model not in facts.models:
+            raise self._no_model(facts, "")
+        return facts
+
+    def _know(self, facts: ServerFacts) -> None:
+        """Take in what was found out about the server."""
+        vllm = facts.dialect is Dialect.VLLM
+        self.facts = facts = replace(facts, token_ids=facts.token_ids and vllm)
+        self.context_length = facts.context_length
+        self.capabilities = type(self).capabilities | (self.found_at_start if facts.token_ids else frozenset())
+        if facts.dialect is Dialect.TRANSFORMERS:
+            self.capabilities -= {Capability.LOGPROBS}
+
+    async def _ask_for_ids(self, facts: ServerFacts) -> ServerFacts:
+        """See whether token ids go in and out, and of which distribution log-probabilities are.
+
+        One token is drawn twice, at a low and at a high temperature: only where the temperature is reckoned in does
+        it change the log-probability of the likeliest token.
+        """
+        likeliest: list[float] = []
+        for temperature in (0.1, 10.0):
+            sampling = Sampling(temperature=temperature, max_tokens=1, logprobs=True, top_logprobs=1)
+            request = Request(token_ids=(0,), sampling=sampling)
+            call = _Call("/completions", ids_body(request, self.model, facts) | self.config.extra, 0)
+            try:
+                answer = await self._send(call, request)
+            except (PolicyError, UserError):
+                return facts  # it takes no ids, or gives no log-probabilities: then it is used without
+            if answer.token_ids is None or not answer.top_logprobs or not answer.top_logprobs[0]:
+                return facts
+            likeliest.append(answer.top_logprobs[0][0][1])
+        return replace(facts, token_ids=True, sampling_logprobs=abs(likeliest[0] - likeliest[1]) > 0.1)
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self._key.leave_logs()
+        self._starting = None
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()
 
+    # Answering
+
     async def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Send all requests at once, within the limits on concurrency and rate."""
         if self._client is None:
-            await self.start()
+            self._starting = self._starting or asyncio.Lock()
+            async with self._starting:
+                if self._client is None:
+                    await self.start()
         outcomes = await asyncio.gather(*(self._answer(request) for request in requests), return_exceptions=True)
         completions: list[Completion] = []
         for outcome in outcomes:  # all calls have come to their end, so no answer is lost to a neighbour's failure
@@ -181,15 +256,59 @@ class OpenAIPolicy(Policy):
         return completions
 
     async def _answer(self, request: Request) -> Completion:
-        body = json.dumps(self._body(request)).encode()  # ASCII: lone surrogates, which UTF-8 lacks, pass too
-        jitter = Rng.named("backoff", request.seed or 0)
+        made = await self._send(self._call(request), request)
+        length = self.context_length
+        if length is not None and not made.usage.completion_tokens and made.usage.prompt_tokens >= length:
+            raise self._too_long(made.usage.prompt_tokens, length)
+        if request.sampling.logprobs and made.logprobs is None and made.text:
+            raise MissingCapability(self.name, [Capability.LOGPROBS], "A request for log-probabilities")
+        return made
+
+    def _call(self, request: Request) -> _Call:
+        """Write a request down, or refuse what the server cannot answer."""
+        config, sampling, facts = self.config, request.sampling, self.facts
+        if sampling.top_logprobs:
+            self.require({Capability.TOPK_LOGPROBS}, "A request for top log-probabilities")
+        if sampling.logprobs or sampling.top_logprobs:
+            self.require({Capability.LOGPROBS}, "A request for log-probabilities")
+            if not (facts.sampling_logprobs or config.raw_logprobs or _is_plain(sampling)):
+                raise UserError(
+                    f"The server {self.url} gives log-probabilities of the model at temperature 1, not of the sampling "
+                    "distribution; ask at temperature 1 without top_k, top_p and min_p, start vLLM with "
+                    "--logprobs-mode processed_logprobs, or take them as they are with --policy-set raw_logprobs=true."
+                )
+        if request.token_ids is not None:
+            self.require({Capability.TOKEN_IDS}, "A request of token ids")
+            if facts.context_length is not None and len(request.token_ids) >= facts.context_length:
+                raise self._too_long(len(request.token_ids), facts.context_length)
+            path, body = "/completions", ids_body(request, self.model, facts)
+        else:
+            path, body = "/chat/completions", chat_body(request, self.model, facts, config.max_tokens_field)
+        if request.seed is not None and config.send_seed:
+            body["seed"] = request.seed & 0x7FFFFFFF
+        if config.stream if config.stream is not None else not request.tools:
+            body["stream"] = True
+            if facts.dialect is not Dialect.TRANSFORMERS:  # which reports usage unasked
+                body["stream_options"] = {"include_usage": True}
+        return _Call(path, body | config.extra, request.seed or 0)
+
+    def _too_long(self, tokens: int, length: int) -> PolicyError:
+        return PolicyError(
+            f"{self.name}: the prompt has {tokens} tokens, which leaves no room for an answer in the model's context "
+            f"of {length}"
+        )
+
+    async def _send(self, call: _Call, request: Request) -> Completion:
+        """Make a call until its answer can be read."""
+        content = json.dumps(call.body).encode()  # ASCII: lone surrogates, which UTF-8 lacks, pass too
+        jitter = Rng.named("backoff", call.seed)
         attempts = self.config.retries + 1
         for attempt in range(attempts):
             try:
                 async with self._free:
                     await self._wait_for_turn()
-                    return await self._attempt(body)
-            except _Fault as fault:
+                    return read_answer(await self._attempt(call, content), request, self._key.strike)
+            except Fault as fault:
                 problem, wait = str(fault), fault.retry_after_s
             if wait is not None and wait > self.config.max_retry_after_s:
                 raise PolicyError(f"{self.name}: {problem}; the server asks to wait {wait:.0f} s")
@@ -210,111 +329,65 @@ class OpenAIPolicy(Policy):
         while (wait := self._held_until - time.monotonic()) > 0:
             await asyncio.sleep(wait)
 
-    async def _attempt(self, body: bytes) -> Completion:
+    async def _attempt(self, call: _Call, content: bytes) -> Any:
+        """Make a call once; returns the answer as JSON.
+
+        Raises:
+            Fault: Another attempt may fare better.
+            PolicyError: The server refuses the request.
+            UserError: It would refuse every request.
+        """
         if self._client is None:
             raise PolicyError(f"{self.name} was closed")
-        try:
-            async with asyncio.timeout(self.config.timeout_s):
-                response = await self._client.post(f"{self.url}/chat/completions", content=body)
-        except TimeoutError:
-            raise _Fault(f"no answer within {self.config.timeout_s:g} s") from None
-        except httpx.HTTPError as error:
-            raise _Fault(f"the connection failed: {self._clean(_reason(error))}") from None
-        status = response.status_code
-        if status == 200:
-            return self._completion(response.content, body)
-        self._check_key(status)
-        said = self._said(response.content)
-        if status == 404:
-            raise UserError(f"The server {self.url} has no such address or model {self.model!r}{said}.")
-        if 300 <= status < 400:
-            raise UserError(f"The server {self.url} redirects elsewhere; give its final address.")
-        if status in _RETRIED or status >= 500:
-            raise _Fault(f"the server answered {status}{said}", _retry_after(response.headers.get("Retry-After")))
-        raise PolicyError(f"{self.name}: the server answered {status}{said}")
+        config = self.config
+        reply = await post(
+            self._client,
+            f"{self.url}{call.path}",
+            content,
+            streamed=call.body.get("stream") is True,
+            limits=Limits(config.timeout_s, config.first_token_s, config.idle_s),
+            strike=self._key.strike,
+        )
+        if reply.status != 200:
+            raise self._refusal(reply, call)
+        if reply.data is None:
+            raise Fault("the answer is not JSON")
+        return reply.data
 
-    def _check_key(self, status: int) -> None:
+    # Refusals
+
+    def _refusal(self, reply: Reply, call: _Call) -> Exception:
+        """Return what a status other than 200 amounts to."""
+        status, words = reply.status, error_words(reply.data, self._key.strike)
+        said = quoted(words)
+        self._check_key(status, said)
+        if status == 404 or (status in (400, 422) and self.model in words and _NO_MODEL.search(words)):
+            return self._no_model(self.facts, said)
+        if 300 <= status < 400:
+            return UserError(f"The server {self.url} redirects elsewhere; give its final address.")
+        if status in _RETRIED or status >= 500 or status < 300:
+            return Fault(f"the server answered {status}{said}", reply.retry_after_s)
+        refused = refused_field(words, call.body, self.config.extra) if status in (400, 422) else None
+        if refused is not None:
+            return UserError(f"The server {self.url} {refused} ({words}).")
+        return PolicyError(f"{self.name}: the server answered {status}{said}")
+
+    def _no_model(self, facts: ServerFacts, said: str) -> UserError:
+        others = [name for name in facts.models if name != self.model]
+        listed = self._key.strike(", ".join(others[:20]) + (", ..." if len(others) > 20 else ""))
+        serves = f"; it serves {listed}" if listed else ""
+        return UserError(f"The server {self.url} has no such address or model {self.model!r}{said}{serves}.")
+
+    def _check_key(self, status: int, said: str) -> None:
         if status in (401, 403):
             state = "refuses the key in the environment" if self._key else "wants a key"
-            raise UserError(f"The server {self.url} {state}; set {' or '.join(KEY_VARIABLES)}.")
+            raise UserError(f"The server {self.url} {state}{said}; set {' or '.join(KEY_VARIABLES)}.")
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        if request.messages is None:
-            self.require({Capability.TOKEN_IDS}, "A request of token ids")
-        sampling = request.sampling
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [_message(message) for message in request.messages or ()],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            self.config.max_tokens_field: sampling.max_tokens,
-        }
-        if sampling.top_k:
-            body["top_k"] = sampling.top_k
-        if sampling.min_p:
-            body["min_p"] = sampling.min_p
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
-        if sampling.logprobs:
-            body["logprobs"] = True
-        if request.seed is not None and self.config.send_seed:
-            body["seed"] = request.seed & 0x7FFFFFFF
-        if request.tools:
-            body["tools"] = list(request.tools)
-        return body | self.config.extra
 
-    def _completion(self, content: bytes, asked: bytes) -> Completion:
-        """Read an answer; whatever it lacks is a fault, for a retry."""
-        try:
-            data = json.loads(content)
-            choice = data["choices"][0]
-            said = choice["message"]
-            text = said.get("content") or ""
-            if not isinstance(text, str):
-                text = "".join(part.get("text", "") for part in text)
-            calls = tuple(
-                ToolCall(
-                    id=self._clean(str(call.get("id") or number)),
-                    name=self._clean(call["function"]["name"]),
-                    arguments=self._clean(call["function"].get("arguments") or ""),
-                )
-                for number, call in enumerate(said.get("tool_calls") or ())
-            )
-            ended = choice.get("finish_reason") in ("stop", "length")  # an empty reply of the model's own is a reply
-            if not text and not calls and not ended and not said.get("reasoning_content"):
-                raise _Fault("the answer is empty")
-            scored = (choice.get("logprobs") or {}).get("content")
-            used = data.get("usage") or {}
-            completion_tokens = int(used.get("completion_tokens", (len(text.encode("utf-8", "replace")) + 3) // 4))
-            return Completion(
-                text=self._clean(text),
-                logprobs=None if scored is None else tuple(float(token["logprob"]) for token in scored),
-                finish_reason=_FINISH.get(choice.get("finish_reason"), FinishReason.STOP),
-                usage=Usage(
-                    prompt_tokens=int(used.get("prompt_tokens", (len(asked) + 3) // 4)),
-                    completion_tokens=completion_tokens,
-                    decoded_tokens=completion_tokens,
-                ),
-                tool_calls=calls,
-            )
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise _Fault("the answer is not JSON") from None
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, ValidationError):
-            raise _Fault("the answer holds no completion") from None
-
-    def _said(self, content: bytes) -> str:
-        """Return the server's own words about an error, shortened and without the key."""
-        try:
-            data = json.loads(content)
-            error = data.get("error", data)
-            message = error if isinstance(error, str) else error["message"]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return ""
-        words = " ".join(self._clean(str(message)).split()).rstrip(".")
-        return f": {words[:200]}" if words else ""
-
-    def _clean(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_SECRET else text
+def _is_plain(sampling: Sampling) -> bool:
+    """Return whether the sampling distribution is the model's own, or the log-probabilities shall be (greedy)."""
+    own = sampling.temperature == 1 and sampling.top_p == 1 and not sampling.top_k and not sampling.min_p
+    return own or sampling.temperature == 0
 
 
 def _port_is_valid(parts: SplitResult) -> bool:
@@ -324,50 +397,11 @@ def _port_is_valid(parts: SplitResult) -> bool:
         return False
 
 
-def _find_key() -> str:
+def _find_key() -> Secret:
     for name in KEY_VARIABLES:
         key = os.environ.get(name, "").strip()
         if key:
             if not (key.isascii() and key.isprintable()):
                 raise UserError(f"The key in the environment variable {name} has characters that no key has.")
-            return key
-    return ""
-
-
-def _reason(error: httpx.HTTPError) -> str:
-    return str(error).strip().rstrip(".") or type(error).__name__
-
-
-def _message(message: Message) -> dict[str, Any]:
-    said: dict[str, Any] = {"role": message.role}
-    if isinstance(message.content, str):
-        said["content"] = message.content
-    else:
-        said["content"] = [
-            {"type": "text", "text": part.text}
-            if isinstance(part, TextPart)
-            else {"type": "image_url", "image_url": {"url": part.url}}
-            for part in message.content
-        ]
-    if message.tool_calls:
-        said["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        said["tool_call_id"] = message.tool_call_id
-    return said
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for: a number, or a date (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+            return Secret(key)
+    return Secret()

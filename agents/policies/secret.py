@@ -1,0 +1,98 @@
+"""A key that is sent to its server and seen nowhere else."""
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Generator
+from urllib.parse import quote
+
+import httpx
+
+SHORTEST_SECRET = 8
+"""Shorter keys (`none`, `EMPTY`) are placeholders for local servers, and ordinary words of an answer."""
+
+MARK = "[key]"
+"""What stands where a key was struck out."""
+
+_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+"""Who logs what servers answer, headers included, at the level DEBUG."""
+
+
+class Secret:
+    """A key, or none.
+
+    It has no public value and shows as `[key]`, so that neither a traceback with local variables nor a debugger's
+    list of them holds it by accident.
+
+    Args:
+        value: The key; the empty text for none.
+    """
+
+    def __init__(self, value: str = "") -> None:
+        self.__value = value
+        guises = "|".join(map(re.escape, _guises(value)))
+        self._pattern = re.compile(guises, re.IGNORECASE) if len(value) >= SHORTEST_SECRET else None
+        self._filter = _Struck(self)
+
+    def __bool__(self) -> bool:
+        return bool(self.__value)
+
+    def __repr__(self) -> str:
+        return MARK if self.__value else "''"
+
+    def is_in(self, text: str) -> bool:
+        """Return whether a text holds the key, in any of the forms that `strike` knows."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
+    def strike(self, text: str) -> str:
+        """Return a text without the key: as it is, percent-encoded, in base64 or escaped for JSON, in any case."""
+        return text if self._pattern is None else self._pattern.sub(MARK, text)
+
+    def auth(self) -> httpx.Auth | None:
+        """Return what puts the key into the `Authorization` header, and nowhere else; None without a key."""
+        return _Bearer(self.__value) if self.__value else None
+
+    def watch_logs(self) -> None:
+        """Strike the key out of what the HTTP library logs, until `leave_logs`."""
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._filter)
+
+    def leave_logs(self) -> None:
+        """Stop watching."""
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self._filter)
+
+
+class _Bearer(httpx.Auth):
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self.__value}"
+        yield request
+
+
+class _Struck(logging.Filter):
+    def __init__(self, secret: Secret) -> None:
+        super().__init__()
+        self._secret = secret
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        if self._secret.is_in(said):
+            record.msg, record.args = self._secret.strike(said), ()
+        return True
+
+
+def _guises(value: str) -> list[str]:
+    """Return the forms in which a server may repeat a key, the longest first."""
+    raw = value.encode()
+    forms = {
+        value,
+        quote(value, safe=""),
+        json.dumps(value)[1:-1],
+        base64.b64encode(raw).decode().rstrip("="),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+    }
+    return sorted(forms, key=len, reverse=True)
