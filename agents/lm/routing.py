@@ -175,16 +175,13 @@ def _info(model: PreTrainedModel, seen: _Seen, fingerprint: str) -> ModelInfo:
 
 
 def same(found: Tensor, expected: Tensor) -> bool:
-    """Return whether logits agree as far as their type lets them."""
+    """Return whether logits agree as far as their type lets them: exactly in kind, not in the last digits."""
+    half = expected.dtype.itemsize < 4
     found, expected = found.float(), expected.float()
-    if not bool(torch.isfinite(found).all()):
-        return not bool(torch.isfinite(expected).all())
     apart = (found - expected).abs()
-    return (
-        bool(apart.mean() <= 0.05 * expected.std())
-        if expected.dtype.itemsize < 4
-        else bool(apart.max() <= 1e-3 * (1 + expected.abs().max()))
-    )
+    if half:  # one routed expert more or less moves a single row far, so the mean counts
+        return bool(apart.mean() <= 0.1 * expected.std())
+    return bool(apart.max() <= 1e-3 * (1 + expected.abs().max()))
 
 
 def _reference(model: PreTrainedModel, ids: Sequence[Tensor]) -> list[Tensor]:
