@@ -220,6 +220,11 @@ class Runner:
         policy = self.plan.policy
         if policy is not None:
             await policy.start()
+            try:
+                policy.require(self.plan.agent.needs, _purpose(self.plan))  # it knows now what it can do
+            except UserError:
+                await policy.aclose()
+                raise
         queue = iter(specs)
 
         async def worker() -> None:
@@ -287,9 +292,13 @@ def _check_agent(plan: RunPlan) -> None:
     if agent.needs_policy:
         if plan.policy is None:
             raise UserError(f"The agent {plan.agent_name} needs a policy, such as --policy scripted.")
-        plan.policy.require(agent.needs, f"The agent {plan.agent_name}")
+        plan.policy.require(agent.needs - plan.policy.found_at_start, _purpose(plan))
     elif plan.policy is not None:
         raise UserError(f"The agent {plan.agent_name} uses no policy; leave {plan.policy.name} out.")
+
+
+def _purpose(plan: RunPlan) -> str:
+    return f"The agent {plan.agent_name}"
 
 
 def run_config(plan: RunPlan, envs: dict[str, TextEnv[Any]]) -> dict[str, Any]:

@@ -132,9 +132,9 @@ class OraclePolicy(WordPolicy):
 
     @classmethod
     def from_name(cls, rest: str) -> "OraclePolicy":
-        """Make the policy `oracle:Q`."""
+        """Make the policy `oracle:Q`, which may also be written `oracle:q=Q`."""
         try:
-            return cls(float(rest))
+            return cls(float(rest.removeprefix("q=")))
         except ValueError:
             raise UserError(f"Write the oracle's quality after the colon, such as oracle:0.7, not {rest!r}.") from None
 

@@ -40,6 +40,9 @@ class ServerFacts:
 _VLLM = "vllm"
 """Who owns the models in vLLM's list."""
 
+DESCRIPTION_S = 5.0
+"""How long a server's description of itself is waited for; few servers have one."""
+
 _TRANSFORMERS_PATH = "/load_model"
 """An endpoint that only `transformers serve` has."""
 
@@ -85,12 +88,20 @@ def _listed(response: httpx.Response) -> list[dict[str, Any]]:
 
 
 async def _is_transformers(client: httpx.AsyncClient, url: str) -> bool:
-    """Look for an endpoint of `transformers serve` in the description that FastAPI publishes."""
+    """Look for an endpoint of `transformers serve` in the description that FastAPI publishes.
+
+    Asked twice if need be: where it cannot list its models, it answers 500 and closes the connection, which is
+    noticed on its next use only.
+    """
     parts = urlsplit(url)
-    try:
-        async with asyncio.timeout(5):
-            response = await client.get(f"{parts.scheme}://{parts.netloc}/openapi.json")
-        described = response.json() if response.status_code == 200 else {}
-    except (TimeoutError, httpx.HTTPError, ValueError):
-        return False  # a server without a description is no `transformers serve`
-    return isinstance(described, dict) and _TRANSFORMERS_PATH in (described.get("paths") or {})
+    for _ in range(2):
+        try:
+            async with asyncio.timeout(DESCRIPTION_S):
+                response = await client.get(f"{parts.scheme}://{parts.netloc}/openapi.json")
+            described = response.json() if response.status_code == 200 else {}
+        except httpx.HTTPError:
+            continue
+        except (TimeoutError, ValueError):
+            break
+        return isinstance(described, dict) and _TRANSFORMERS_PATH in (described.get("paths") or {})
+    return False

@@ -155,7 +155,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend("expert", "doubles:ExpertPolicy.from_name", "expert", "What the environment's expert would do.", _TEXT),
     Backend(
         "oracle", "doubles:OraclePolicy.from_name", "oracle:Q",
-        "The expert's action with probability Q, else one of the possible actions.", _TEXT,
+        "The expert's action with probability Q, else one of the possible actions; oracle:q=0.7 is oracle:0.7.", _TEXT,
     ),
     Backend(
         "openai", "openai:OpenAIPolicy.from_name", "openai:URL#MODEL",
@@ -170,8 +170,9 @@ class MissingCapability(UserError):
 
     def __init__(self, policy: str, lacking: Sequence[Capability], purpose: str) -> None:
         self.lacking = tuple(lacking)
-        having = [backend.form for backend in BACKENDS if set(lacking) <= backend.capabilities]
-        hint = f"use {' or '.join(having)}" if having else "no back end of this version has that"
+        own = policy.partition(":")[0]
+        having = [row.form for row in BACKENDS if row.prefix != own and set(lacking) <= row.capabilities]
+        hint = f"use {' or '.join(having)}" if having else "no other back end of this version has that"
         super().__init__(f"{purpose} needs {', '.join(lacking)}, which the policy {policy} lacks; {hint}.")
 
 

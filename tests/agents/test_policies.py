@@ -63,7 +63,7 @@ def test_a_missing_capability_is_refused_with_back_ends_that_have_it():
     with pytest.raises(MissingCapability, match=r"openai:URL#MODEL") as caught:
         RandomPolicy().require({Capability.LOGPROBS}, "Best of n by likelihood")
     assert caught.value.lacking == (Capability.LOGPROBS,)
-    with pytest.raises(MissingCapability, match="no back end of this version"):
+    with pytest.raises(MissingCapability, match="no other back end of this version"):
         RandomPolicy().require({Capability.STEER}, "Steering")
     RandomPolicy().require({Capability.TEXT}, "Anything")
 
