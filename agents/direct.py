@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ..envs.core import TextEnv
 from ..tasks.actions import accepted
 from .agent import AgentConfig, Decision, ReactiveAgent
 from .reading import TOOL_RULE, read_action
@@ -60,16 +61,13 @@ class DirectAgent(ReactiveAgent[DirectConfig]):
         self._rule = self.config.extraction
         if self._rule == "auto" and session.env.rules.judged:
             self._rule = "raw"  # the verifier has rules of its own for replies with several answers
-        self._system = Message(role="system", content=system_prompt(session, self.config))
+        self._system = Message(role="system", content=system_prompt(session.env, self.config))
         await super().run(session)
 
     async def act(self, observation: str, info: dict[str, Any]) -> Decision:
         """Ask for one action."""
         config, session = self.config, self.session
-        said = observation
-        legal = info["legal_actions"]
-        if config.show_legal_actions and legal:
-            said = f"{said}\n\nLegal actions: {'; '.join(legal)}"
+        said = user_text(observation, info["legal_actions"], config)
         if self._turns:
             self._tally.add(self._played, session.total_reward - self._earned)
         self._turns.append(Message(role="user", content=said))
@@ -155,11 +153,18 @@ def summarised(turns: Sequence[Message], tally: Tally, legal: Sequence[str] | No
     return [Message(role="user", content=f"{turns[0].content}\n\n{tally.text(legal or ())}\n\n{turns[-1].content}")]
 
 
-def system_prompt(session: Session, config: DirectConfig) -> str:
+def user_text(observation: str, legal: Sequence[str] | None, config: DirectConfig) -> str:
+    """Return what the policy is told at a step."""
+    if config.show_legal_actions and legal:
+        return f"{observation}\n\nLegal actions: {'; '.join(legal)}"
+    return observation
+
+
+def system_prompt(env: TextEnv[Any], config: DirectConfig) -> str:
     """Return what the policy is told before the first observation."""
-    specs = session.actions
-    parts = [config.system or "", session.instructions]
-    if config.extraction == "auto" and session.env.rules.judged:
+    specs = env.rules.actions
+    parts = [config.system or "", env.instructions]
+    if config.extraction == "auto" and env.rules.judged:
         parts.append("You may think first.")
     else:
         parts += [f"Accepted actions: {accepted(specs)}.", _REPLY[config.extraction].format(example=specs[0].example)]

@@ -71,6 +71,10 @@ class Game24Source(GeneratedSource[Game24Task]):
         """Return one puzzle of the level, of any split."""
         return rng.choice([task for split in self.splits for task in _pool(split, difficulty)])
 
+    def split_content(self, task: Game24Task) -> list[int]:
+        """Return the numbers, which alone decide the split."""
+        return list(task.numbers)
+
 
 class CountdownSource(GeneratedSource[CountdownTask]):
     """Numbers from 1 to 99 and a target that some of them, by construction, can make in whole steps."""

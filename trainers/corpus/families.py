@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from importlib import import_module
-from types import SimpleNamespace
 from typing import Any
 
 from ...agents.direct import DirectConfig, system_prompt
@@ -45,8 +44,7 @@ def episode_texts(env: TextEnv[Any], difficulty: str, rng: Rng) -> Iterator[str]
     """Yield the texts of one episode on the train split: prompt, observations, actions, a few of them invalid."""
     rules = env.rules
     config = DirectConfig(extraction=rng.choice(EXTRACTIONS))
-    told: Any = SimpleNamespace(actions=rules.actions, instructions=env.instructions, env=env)
-    yield system_prompt(told, config)
+    yield system_prompt(env, config)
     observation, info = env.reset(options={"difficulty": difficulty, "split": "train"})
     yield observation
     for _ in range(8):
