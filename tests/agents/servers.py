@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,7 +22,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.probed += 1
         if self.server.hang_on_probe:
             time.sleep(30)
-        self.send(self.server.probe_status, {"object": "list", "data": []})
+        if self.path.endswith("/models"):
+            self.send(self.server.probe_status, {"object": "list", "data": self.server.models})
+        elif self.path == "/openapi.json" and self.server.description is not None:
+            self.send(200, self.server.description)
+        else:
+            self.send(404, {"detail": "Not Found"})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -49,6 +54,21 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def stream(self, pieces: Iterable[bytes], *, pause_s: float = 0.0, whole: bool = True) -> None:
+        """Answer with a stream; one that is not `whole` breaks off without the mark of its end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in pieces:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.flush()
+            time.sleep(pause_s)
+        if whole:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.drop()
+
     def drop(self) -> None:
         """Break the connection in the middle."""
         self.close_connection = True
@@ -74,6 +94,8 @@ class Server(ThreadingHTTPServer):
         self.times: list[float] = []
         self.probed = 0
         self.probe_status = 200
+        self.models: list[dict[str, Any]] = []
+        self.description: dict[str, Any] | None = None
         self.hang_on_probe = False
         self.under_way = 0
         self.most_under_way = 0
@@ -94,6 +116,29 @@ def completion(text: str | None, **fields: Any) -> dict[str, Any]:
 
 def says(text: str) -> Reply:
     return lambda handler, body: handler.send(200, completion(text))
+
+
+def event(value: Any) -> bytes:
+    """One server-sent event."""
+    return f"data: {value if isinstance(value, str) else json.dumps(value)}\n\n".encode()
+
+
+def delta(content: str | None = None, finish: str | None = None, choice: Any = None, **fields: Any) -> dict[str, Any]:
+    """One piece of a streamed answer; `fields` go into the delta, `choice` beside it."""
+    said = fields if content is None else {"content": content, **fields}
+    return {"choices": [{"index": 0, "delta": said, "finish_reason": finish, **(choice or {})}]}
+
+
+USAGE = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+
+
+def streamed(*pieces: Any, done: bool = True) -> list[bytes]:
+    """The bytes of a stream, an event each."""
+    return [event(piece) for piece in (*pieces, *(["[DONE]"] if done else []))]
+
+
+def streams(*pieces: Any, done: bool = True, pause_s: float = 0.0, whole: bool = True) -> Reply:
+    return lambda handler, body: handler.stream(streamed(*pieces, done=done), pause_s=pause_s, whole=whole)
 
 
 def in_turn(*replies: Reply) -> Reply:

@@ -56,7 +56,7 @@ def test_the_request_carries_everything_that_it_should():
             Message(role="system", content="be brief"),
             Message(role="user", content=(TextPart(text="look"), ImagePart(url="data:image/png;base64,AA=="))),
         ),
-        sampling=Sampling(temperature=0.3, top_p=0.9, top_k=5, min_p=0.1, max_tokens=17, stop=("END",), logprobs=True),
+        sampling=Sampling(temperature=0.3, top_p=0.9, top_k=5, min_p=0.1, max_tokens=17, stop=("END",)),
         seed=2**62 + 5,
         tools=(tool,),
         choices=("a", "b"),
@@ -83,7 +83,6 @@ def test_the_request_carries_everything_that_it_should():
         "min_p": 0.1,
         "max_tokens": 17,
         "stop": ["END"],
-        "logprobs": True,
         "seed": 5,
         "tools": [tool],
         "repetition_penalty": 1.1,
@@ -100,8 +99,9 @@ def test_log_probabilities_tool_calls_and_finish_reasons_are_read():
         lambda handler, body: handler.send(200, called),
     )
     with serving(replies) as server:
-        (first,) = ask(server)
+        (first,) = ask(server, request(sampling=Sampling(logprobs=True)))
         (second,) = ask(server)
+    assert server.bodies[0]["logprobs"] is True and "logprobs" not in server.bodies[1]
     assert first.logprobs == (-0.5, -1.5)
     assert first.finish_reason is FinishReason.LENGTH
     assert second.finish_reason is FinishReason.TOOL_CALLS

@@ -6,6 +6,7 @@ import pytest
 
 from rlvr.agents.policies.openai import KEY_VARIABLES
 from rlvr.agents.policies.policy import PolicyError
+from rlvr.agents.types import ImagePart, Message, Request, TextPart
 
 from .servers import completion, free_port, says, serving
 from .test_openai import FAULTS, KEY, ask
@@ -49,10 +50,20 @@ def test_a_server_on_this_machine_is_not_asked_through_a_proxy(monkeypatch):
     assert answer.text == "here"
 
 
-def test_without_reported_usage_four_bytes_count_as_a_token():
-    said = completion("nine bytes")
-    del said["usage"]
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": "3"}])
+def test_without_reported_usage_four_bytes_count_as_a_token(usage):
+    said = completion("nine bytes") | {"usage": usage}
+    picture = ImagePart(url="data:image/png;base64," + "A" * 4000)
+    asked = Request(messages=(Message(role="user", content=(TextPart(text="eight by"), picture)),))
+    with serving(lambda handler, body: handler.send(200, said)) as server:
+        (answer,) = ask(server, asked)
+    assert answer.usage.completion_tokens == answer.usage.decoded_tokens == 3
+    assert answer.usage.prompt_tokens == 2  # pictures have a price that only the server knows
+
+
+def test_cached_tokens_are_counted():
+    said = completion("x")
+    said["usage"] |= {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}
     with serving(lambda handler, body: handler.send(200, said)) as server:
         (answer,) = ask(server)
-    assert answer.usage.completion_tokens == answer.usage.decoded_tokens == 3
-    assert answer.usage.prompt_tokens == -(-len(json.dumps(server.bodies[0])) // 4)
+    assert (answer.usage.prompt_tokens, answer.usage.cached_tokens) == (9, 4)
