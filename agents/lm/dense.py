@@ -22,6 +22,10 @@ class DenseAttention:
         self._now = list(row_lengths)
         return self
 
+    def keys(self, row: int, layer: int) -> Tensor:
+        """Return all keys of a row, `[s, kv_heads, head_dim]`."""
+        return self._kept[row][layer][0]
+
     def __call__(
         self,
         layer: int,

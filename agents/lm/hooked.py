@@ -2,10 +2,10 @@
 
 The engine keeps one `Hooked` for every request that has hooks, and hands the tokens of every pass to `forward`. A
 steered token's keys and values differ from the plain ones, so a cache may reuse them only for the same token steered in
-the same way: `Hooked.cache_keys` gives the numbers to compare in place of token ids.
+the same way: `Hooked.cache_key` says which requests those are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ...tasks.errors import UserError
-from ...tasks.rng import derive_seed
 from .dense import attention_weights
 from .hooks import AttentionProbe, Hooks, Positions, Readings, Reduce, Steer, Where
 from .model import Attend, CausalModel, ModelInfo
@@ -84,24 +83,23 @@ class Hooked:
                 first = min(first, self.prompt_length - 1)
         return max(0, first)
 
-    def cache_keys(self, ids: Sequence[int], first: int = 0) -> list[int]:
-        """Return what names the keys and values of tokens: the ids themselves, other numbers where a hook acts.
+    @property
+    def cache_key(self) -> Hashable:
+        """What its keys and values may be shared by: requests of an equal key. None: they are the plain ones.
 
-        Args:
-            ids: Token ids.
-            first: The place of the first of them.
+        A rule such as `Where.GENERATED` means other tokens once the answer is part of a longer prompt, so the
+        prompt's length belongs to the key then; `Where.ALL` and fixed places hold from turn to turn.
         """
-        keys = list(ids)
-        for embeds in self.hooks.embeds:
-            for offset in range(max(0, first - embeds.start), len(embeds.vectors)):
-                if (place := embeds.start + offset - first) < len(keys):
-                    keys[place] = _number("embeds", _digest(embeds.vectors[offset]))
-        for layer, steers in sorted(self._steer.items()):
-            for steer in steers:
-                mark = _number("steer", layer, repr(float(steer.strength)), _digest(steer.vector))
-                for place in self._chosen(steer.positions, first, len(keys)):
-                    keys[place] = _number("steered", keys[place], mark)
-        return keys
+        if not self._steer and not self.hooks.embeds:
+            return None
+        steered = [
+            (layer, float(steer.strength), _digest(steer.vector), steer.positions)
+            for layer, steers in sorted(self._steer.items())
+            for steer in steers
+        ]
+        moving = any(isinstance(positions, Where) and positions is not Where.ALL for *_, positions in steered)
+        embedded = [(embeds.start, _digest(embeds.vectors)) for embeds in self.hooks.embeds]
+        return tuple(steered), tuple(embedded), self.prompt_length if moving else None
 
     def readings(self) -> Readings:
         """Return what has been read so far."""
@@ -246,8 +244,3 @@ def _check_vector(vector: Tensor, size: int, what: str) -> None:
 
 def _digest(vector: Tensor) -> str:
     return blake2b(vector.detach().to("cpu", torch.float64).numpy().tobytes(), digest_size=16).hexdigest()
-
-
-def _number(*names: str | int) -> int:
-    """Return a number that is no token id."""
-    return derive_seed(*names) | 1 << 62
