@@ -2,10 +2,10 @@
 
 The engine keeps one `Hooked` for every request that has hooks, and hands the tokens of every pass to `forward`. A
 steered token's keys and values differ from the plain ones, so a cache may reuse them only for the same token steered in
-the same way: `Hooked.cache_key` says which requests those are.
+the same way: `Hooked.cache_keys` gives the numbers to compare in place of token ids.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...tasks.errors import UserError
+from ...tasks.rng import derive_seed
 from .dense import attention_weights
 from .hooks import AttentionProbe, Hooks, Positions, Readings, Reduce, Steer, Where
 from .model import Attend, CausalModel, ModelInfo
@@ -35,11 +36,14 @@ class Hooked:
         self.hooks = hooks
         self.prompt_length = prompt_length
         self._steer: dict[int, list[Steer]] = {}
+        self._marks: list[tuple[Steer, int]] = []
+        self._embedded: list[tuple[int, list[int]]] = []
         for steer in hooks.steer:
             _check_vector(steer.vector, info.hidden_size, "A steering vector")
             layer = _layer(steer.layer, info.layers)
             if steer.strength:
                 self._steer.setdefault(layer, []).append(steer)
+                self._marks.append((steer, _number("steer", layer, repr(float(steer.strength)), _digest(steer.vector))))
         for embeds in hooks.embeds:
             _check_vector(embeds.vectors, info.hidden_size, "A row of input embeddings")
             if embeds.vectors.dim() != 2 or embeds.start < 0 or embeds.start + len(embeds.vectors) > prompt_length:
@@ -47,6 +51,8 @@ class Hooked:
                     f"Input embeddings stand in for tokens of the prompt, which has {prompt_length}; "
                     f"{len(embeds.vectors)} from {embeds.start} on do not fit."
                 )
+            marks = [_number("embedded", _digest(vector)) for vector in embeds.vectors]
+            self._embedded.append((embeds.start, marks))
         self._hidden: dict[str, HiddenReader] = {}
         self._attention: dict[str, AttentionReader] = {}
         for name, probe in hooks.probes.items():
@@ -83,23 +89,23 @@ class Hooked:
                 first = min(first, self.prompt_length - 1)
         return max(0, first)
 
-    @property
-    def cache_key(self) -> Hashable:
-        """What its keys and values may be shared by: requests of an equal key. None: they are the plain ones.
+    def cache_keys(self, ids: Sequence[int], first: int = 0) -> list[int]:
+        """Return what names the keys and values of tokens: the ids themselves, other numbers where a hook acts.
 
-        A rule such as `Where.GENERATED` means other tokens once the answer is part of a longer prompt, so the
-        prompt's length belongs to the key then; `Where.ALL` and fixed places hold from turn to turn.
+        A name of 2**62 or more is no token id; all names fit into a signed 64-bit integer.
+
+        Args:
+            ids: Token ids.
+            first: The place of the first of them.
         """
-        if not self._steer and not self.hooks.embeds:
-            return None
-        steered = [
-            (layer, float(steer.strength), _digest(steer.vector), steer.positions)
-            for layer, steers in sorted(self._steer.items())
-            for steer in steers
-        ]
-        moving = any(isinstance(positions, Where) and positions is not Where.ALL for *_, positions in steered)
-        embedded = [(embeds.start, _digest(embeds.vectors)) for embeds in self.hooks.embeds]
-        return tuple(steered), tuple(embedded), self.prompt_length if moving else None
+        names = list(ids)
+        for start, marks in self._embedded:
+            for offset in range(max(0, first - start), min(len(marks), first + len(names) - start)):
+                names[start + offset - first] = marks[offset]
+        for steer, mark in self._marks:
+            for place in self._chosen(steer.positions, first, len(names)):
+                names[place] = _number("steered", names[place], mark)
+        return names
 
     def readings(self) -> Readings:
         """Return what has been read so far."""
@@ -244,3 +250,8 @@ def _check_vector(vector: Tensor, size: int, what: str) -> None:
 
 def _digest(vector: Tensor) -> str:
     return blake2b(vector.detach().to("cpu", torch.float64).numpy().tobytes(), digest_size=16).hexdigest()
+
+
+def _number(*names: str | int) -> int:
+    """Return a number that is no token id."""
+    return derive_seed(*names) >> 1 | 1 << 62

@@ -205,20 +205,30 @@ def test_embeddings_stand_in_for_ids(model, pieces):
     assert (other[0] - plain[0]).abs().max() > 1e-2
 
 
-def test_who_may_share_keys_and_values(model):
-    def key(prompt=10, **given):
-        return Hooked(Hooks(**given), prompt, model.info).cache_key
+def test_keys_and_values_are_named_by_all_that_they_depend_on(model):
+    ids = list(range(20, 32))
+
+    def names(prompt=10, first=0, ids=ids, **given):
+        return Hooked(Hooks(**given), prompt, model.info).cache_keys(ids, first)
 
     steer = Steer(1, vector(), 2.0)
-    assert key() is None and key(probes={"all": full()}) is None
-    assert key(steer=(steer,)) == key(11, steer=(Steer(-2, vector().clone(), 2.0),)) != None  # noqa: E711
-    other = (Steer(0, vector(), 2.0), Steer(1, vector(), 2.5), Steer(1, vector(1), 2.0), Steer(1, vector(), 2.0, (3,)))
-    keys = [key(steer=(one,)) for one in (steer, *other)]
-    assert len({*keys}) == 5
-    moving = (Steer(1, vector(), 2.0, Where.GENERATED),)
-    assert key(10, steer=moving) == key(10, steer=moving) != key(11, steer=moving)
-    vectors = torch.ones(2, HIDDEN)
-    assert key(embeds=(Embeds(vectors),)) != key(embeds=(Embeds(vectors, 1),)) != key(embeds=(Embeds(vectors * 2),))
+    assert names() == names(probes={"all": full()}) == names(steer=(Steer(1, vector(), 0.0),)) == ids
+    steered = names(steer=(steer,))
+    assert steered == names(11, steer=(Steer(-2, vector().clone(), 2.0),))
+    assert all(2**62 <= name < 2**63 for name in steered) and len({*steered}) == 12
+    others = (Steer(0, vector(), 2.0), Steer(1, vector(), 2.5), Steer(1, vector(1), 2.0))
+    assert len({*steered, *(name for one in others for name in names(steer=(one,)))}) == 48
+    assert not {*names(steer=(steer, others[0]))} & {*steered}
+    generated = names(steer=(Steer(1, vector(), 2.0, Where.GENERATED),))
+    assert generated == ids[:10] + steered[10:]
+    assert generated[6:] == names(first=6, ids=ids[6:], steer=(Steer(1, vector(), 2.0, Where.GENERATED),))
+    vectors = torch.arange(2.0 * HIDDEN).view(2, HIDDEN)
+    embedded = names(embeds=(Embeds(vectors, 3),))
+    assert embedded[:3] == ids[:3] and embedded[5:] == ids[5:] and embedded[3] != embedded[4]
+    assert embedded == names(ids=[*ids[:3], 0, 0, *ids[5:]], embeds=(Embeds(vectors, 3),))
+    assert embedded[3:5] == names(embeds=(Embeds(vectors, 0),))[:2] != names(embeds=(Embeds(vectors + 1, 0),))[:2]
+    for first in (0, 3, 4, 5, 9):
+        assert names(first=first, ids=ids[first:], embeds=(Embeds(vectors, 3),)) == embedded[first:]
 
 
 @pytest.mark.parametrize(
