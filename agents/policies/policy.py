@@ -146,7 +146,14 @@ class Backend(NamedTuple):
 
 _TEXT = frozenset({Capability.TEXT, Capability.SEED, Capability.STOP})
 
+_LOCAL = frozenset(Capability)
+
 BACKENDS: tuple[Backend, ...] = (
+    Backend(
+        "tiny", "tiny:TinyPolicy.tiny", "tiny[:FOLDER]",
+        "The small model that ships with the package, or another of its kind from a folder.", _LOCAL,
+    ),
+    Backend("tiny-base", "tiny:TinyPolicy.base", "tiny-base", "The same model, stopped early in training.", _LOCAL),
     Backend(
         "scripted", "scripted:ScriptedPolicy.from_name", "scripted[:FILE]",
         "Replies from a YAML, JSON or JSON-lines file; without one, a fixed habit.", _TEXT,
@@ -161,6 +168,10 @@ BACKENDS: tuple[Backend, ...] = (
         "openai", "openai:OpenAIPolicy.from_name", "openai:URL#MODEL",
         "A model behind any OpenAI-compatible server, such as openai:http://localhost:8000/v1#qwen3.",
         frozenset({*_TEXT, Capability.LOGPROBS}),
+    ),
+    Backend(
+        "vllm", "vllm:VllmPolicy.from_name", "vllm:MODEL", "A model in vLLM's engine: a folder, or an id of the hub.",
+        frozenset({*_TEXT, Capability.PREFILL, Capability.LOGPROBS, Capability.TOPK_LOGPROBS, Capability.TOKEN_IDS}),
     ),
 )  # fmt: skip
 
