@@ -13,7 +13,7 @@ from ..tasks.errors import EpisodeOver, UserError
 from ..tasks.rng import Rng, derive_seed
 from ..tasks.rules import EXCLUDED_STOPS
 from ..tasks.task import text_hash
-from .conversation import Conversations
+from .conversation import Conversations, Prepared
 from .packages import package_versions
 from .plan import EpisodeSpec
 from .policies.policy import Policy, PolicyError, Prompt
@@ -35,6 +35,7 @@ from .types import (
     Span,
     StepEvent,
     SubmitEvent,
+    Usage,
     VerdictRecord,
 )
 
@@ -111,7 +112,9 @@ class Session:
         self._started = time.time()
         self._clock = time.monotonic()
         self._seconds = {"env_s": 0.0, "policy_s": 0.0}
+        self._load = {"cached_tokens": 0, "forwarded_tokens": 0}
         self._verifier_s: list[float] = []
+        self._last_prepared: tuple[Any, Prepared | None] | None = None
 
     # What an agent may know
 
@@ -263,10 +266,46 @@ class Session:
         return (await self.ask_many(policy, [prompt], **options))[0]
 
     def count_prompt_tokens(
-        self, policy: Policy, messages: Sequence[Message], tools: Sequence[dict[str, Any]] = ()
+        self,
+        policy: Policy,
+        messages: Sequence[Message],
+        tools: Sequence[dict[str, Any]] = (),
+        *,
+        conversation: int = 0,
+        parent: Generation | None = None,
     ) -> int | None:
-        """Return how many tokens a prompt would have, or None where only the policy's answer tells."""
+        """Return how many tokens a prompt would have if it were asked next; None where only the answer tells.
+
+        Where the policy owns a chat template the number is exact, and only new messages are tokenised, once.
+
+        Args:
+            policy: Who would be asked.
+            messages: The whole prompt.
+            tools: Tool definitions to offer.
+            conversation: Which of the episode's conversations it would belong to.
+            parent: The generation that it would continue; the last of the conversation by default.
+
+        Raises:
+            PolicyError: The chat template cannot show these messages.
+        """
+        parent = parent or self._conversations.last(conversation, policy.name)
+        prepared = self._prepared(policy, tuple(messages), tuple(tools), parent)
+        if prepared is not None:
+            return len(prepared.ids)
         return policy.count_prompt_tokens(Request(messages=tuple(messages), tools=tuple(tools)))
+
+    def _prepared(
+        self,
+        policy: Policy,
+        messages: tuple[Message, ...],
+        tools: tuple[dict[str, Any], ...],
+        parent: Generation | None,
+    ) -> Prepared | None:
+        """Return a prompt in tokens where the policy owns a chat template; that of the last call is kept."""
+        question = (policy, messages, tools, parent)
+        if self._last_prepared is None or self._last_prepared[0] != question:
+            self._last_prepared = (question, self._conversations.prepare(policy, messages, tools, parent))
+        return self._last_prepared[1]
 
     async def ask_many(
         self,
@@ -311,11 +350,21 @@ class Session:
                 reference = await self.expert_action()
                 requests = [request.model_copy(update={"reference": reference}) for request in requests]
             self._need("policy_calls", len(requests))
+            parent = parent or self._conversations.last(conversation, policy.name)
+            prompts_in_tokens = [
+                None
+                if request.token_ids is not None or request.messages is None
+                else self._prepared(policy, request.messages, request.tools, parent)
+                for request in requests
+            ]
+            requests = [
+                self._fitted(policy, request, prepared)
+                for request, prepared in zip(requests, prompts_in_tokens, strict=True)
+            ]
             self._need_prompt_tokens(policy, requests)
             completions = await self._generate(policy, requests)
-            parent = parent or self._conversations.last(conversation)
             made: list[Generation] = []
-            for request, completion in zip(requests, completions, strict=True):
+            for request, completion, prepared in zip(requests, completions, prompts_in_tokens, strict=True):
                 one = self._conversations.add(
                     policy,
                     request,
@@ -324,8 +373,9 @@ class Session:
                     conversation=conversation,
                     parent=parent,
                     spans=spans,
+                    prepared=prepared,
                 )
-                self._count(one)
+                self._count(one, completion.usage)
                 made.append(one)
                 parent = made[0]  # its siblings fork from the first, so that a common prompt is written once
             for item in self._cost:
@@ -358,9 +408,24 @@ class Session:
             changes["sampling"] = request.sampling.model_copy(update={"max_tokens": int(limit)})
         return request.model_copy(update=changes)
 
+    def _fitted(self, policy: Policy, request: Request, prepared: Prepared | None) -> Request:
+        """Return a request with its token ids, asking for no more than the policy's context holds."""
+        changes: dict[str, Any] = {} if prepared is None else {"token_ids": prepared.ids}
+        if policy.context_length is not None:
+            count = _prompt_tokens(policy, request) if prepared is None else len(prepared.ids)
+            left = policy.context_length - (count or 0)
+            if left < 1:
+                raise PolicyError(
+                    f"The prompt has {count} tokens, but the context of {policy.name} holds {policy.context_length}, "
+                    "prompt and answer together; let the agent keep less of the history."
+                )
+            if left < request.sampling.max_tokens:
+                changes["sampling"] = request.sampling.model_copy(update={"max_tokens": left})
+        return request.model_copy(update=changes) if changes else request
+
     def _need_prompt_tokens(self, policy: Policy, requests: Sequence[Request]) -> None:
         if self.budget.prompt_tokens is not None:
-            counts = [policy.count_prompt_tokens(request) for request in requests]
+            counts = [_prompt_tokens(policy, request) for request in requests]
             self._need("prompt_tokens", max(1, sum(count for count in counts if count is not None)))
 
     async def _generate(self, policy: Policy, requests: Sequence[Request]) -> list[Completion]:
@@ -381,8 +446,9 @@ class Session:
             raise PolicyError(f"{policy.name} gave {len(completions)} answers to {len(requests)} requests")
         return completions
 
-    def _count(self, made: Generation) -> None:
-        usage = made.completion.usage
+    def _count(self, made: Generation, usage: Usage) -> None:
+        self._load["cached_tokens"] += usage.cached_tokens
+        self._load["forwarded_tokens"] += usage.forwarded_tokens
         self._cost["policy_calls"] += 1
         self._cost["prompt_tokens"] += usage.prompt_tokens
         self._cost["completion_tokens"] += usage.completion_tokens
@@ -471,8 +537,13 @@ class Session:
                 "wall_s": time.monotonic() - self._clock,
                 **self._seconds,
                 "verifier_s": self._verifier_s,
+                **{item: count for item, count in self._load.items() if count},
             },
         )
+
+
+def _prompt_tokens(policy: Policy, request: Request) -> int | None:
+    return policy.count_prompt_tokens(request) if request.token_ids is None else len(request.token_ids)
 
 
 EXCLUDED_ENDS = frozenset({EpisodeEnd.POLICY_ERROR, EpisodeEnd.ENV_ERROR, EpisodeEnd.CANCELLED})

@@ -216,6 +216,11 @@ class Generation(_Record):
     template: str | None = None
     """The chat template's fingerprint, where the policy owns one."""
 
+    @property
+    def own_prompt_token_ids(self) -> tuple[int, ...]:
+        """The prompt's token ids after `kept_tokens`; empty where the back end gave none."""
+        return self.completion.prompt_token_ids or self.request.token_ids or ()
+
 
 class VerdictRecord(_Record):
     """A verifier's verdict inside a step; its seconds are under `timing`."""
@@ -384,21 +389,17 @@ class Episode(_Record):
         pieces: list[tuple[int, ...]] = []
         asked, needed = self.generations[generation], None
         while True:
-            own = _own_token_ids(asked)
+            own = asked.own_prompt_token_ids
             pieces.append(own if needed is None else own[: max(0, needed - asked.kept_tokens)])
             wanted = asked.kept_tokens if needed is None else min(asked.kept_tokens, needed)
             if asked.parent is None or not wanted:
                 break
             asked, needed = self.generations[asked.parent], wanted
-            length = asked.kept_tokens + len(_own_token_ids(asked))
+            length = asked.kept_tokens + len(asked.own_prompt_token_ids)
             if needed > length:
                 pieces.append((asked.completion.token_ids or ())[: needed - length])
                 needed = length
         return tuple(token for piece in reversed(pieces) for token in piece)
-
-
-def _own_token_ids(asked: Generation) -> tuple[int, ...]:
-    return asked.completion.prompt_token_ids or asked.request.token_ids or ()
 
 
 def reply_message(completion: Completion) -> Message:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from ...tasks.errors import MissingData, UserError
 from ...tasks.task import text_hash
-from ..types import Message, Role, TextPart
+from ..types import Message, Role, TextPart, ToolCall
 from .codec import Codec
 from .jinja import compile_template
+from .past import Past, probe
 from .policy import PolicyError
 
 _ASKED = "rlvr asks this"
@@ -66,6 +67,7 @@ class ChatTemplate:
         self.fingerprint = text_hash(
             json.dumps([source, self._variables, sorted(codec.control.items()), codec.size], sort_keys=True)
         )
+        self._past: dict[tuple[bool, bool, bool], Past] = {}
         self.opening_text = self._opening_text()
         """The generation prompt, where it stands alone at the end of a rendered prompt."""
         self.end_of_turn = self._end_of_turn()
@@ -152,9 +154,17 @@ class ChatTemplate:
         Raises:
             TemplateRefusal: The template cannot show these messages.
         """
-        given, prefill = _split_prefill(messages)
-        text = self.render(given, tools, opening=opening or bool(prefill))
-        return [*self._pieces(text, given), *self._prefilled(prefill)]
+        given, prefill = split_prefill(messages)
+        text = self.render(given, tools, opening=opening or prefill is not None)
+        if tools and text == self.render(given, opening=opening or prefill is not None):
+            raise TemplateRefusal(
+                f"The chat template of {self.name} shows no tools; let the agent ask for text instead."
+            )
+        return self.pieces(text, given, prefill)
+
+    def prompt_ids(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
+        """Return the ids of a whole prompt, its answer opened; see `start`."""
+        return [number for piece in self.start(messages, tools) for number in piece.ids]
 
     def extend(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = (), *, ended_by: int | None = None
@@ -170,14 +180,60 @@ class ChatTemplate:
         Raises:
             TemplateRefusal: The template cannot show these messages there.
         """
-        given, prefill = _split_prefill(messages)
-        made_up = (Message(role="user", content=_ASKED), Message(role="assistant", content=_ANSWERED))
-        text = self.render((*made_up, *given), tools)
+        given, prefill = split_prefill(messages)
+        return self.pieces(self.tail(given, tools), given, prefill, ended_by=ended_by)
+
+    def resume(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[Piece]:
+        """Return the tokens that messages add behind a user's message: answers that are written anew, and what follows.
+
+        Args:
+            messages: The messages; a last one of the assistant is continued instead of answered.
+            tools: Tool definitions, as in the prompt.
+
+        Raises:
+            TemplateRefusal: The template cannot show these messages there.
+        """
+        given, prefill = split_prefill(messages)
+        return self.pieces(self.later(given, tools), given, prefill)
+
+    def past(self, tools: Sequence[Mapping[str, Any]], new: Sequence[Message], *, thoughts: bool) -> Past:
+        """Return what the template does to the past when new messages come; found out once, by trying.
+
+        Args:
+            tools: Tool definitions, as in the prompt.
+            new: The new messages.
+            thoughts: Whether answers since the last user message hold thoughts.
+        """
+        key = (bool(tools), bool(new) and all(message.role == "tool" for message in new), thoughts)
+        if key not in self._past:
+            self._past[key] = probe(self, tools, results=key[1], thoughts=thoughts)
+        return self._past[key]
+
+    def tail(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
+        """Return the text that messages add behind an answer, the answer's end of turn included."""
+        asked = Message(role="user", content=_ASKED)
+        answered = Message(role="assistant", content=_ANSWERED)
+        try:
+            text = self.render((asked, answered, *messages), tools)
+        except TemplateRefusal:
+            if not messages or messages[0].role != "tool" or self.end_of_turn is None:
+                raise
+            call = ToolCall(id=messages[0].tool_call_id or "000000000", name="rlvr", arguments="{}")
+            text = self.render((asked, answered.model_copy(update={"tool_calls": (call,)}), *messages), tools)
+            start = text.find(_ANSWERED) + len(_ANSWERED)
+            return text[text.find(self.codec.decode([self.end_of_turn]), start) :]
         place = text.find(_ANSWERED)
         if place < 0:
             raise TemplateRefusal(f"The chat template of {self.name} does not show what the assistant says.")
-        tail = text[place + len(_ANSWERED) :]
-        return [*self._pieces(tail, given, ended_by=ended_by), *self._prefilled(prefill)]
+        return text[place + len(_ANSWERED) :]
+
+    def later(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
+        """Return the text that messages add behind a user's message."""
+        asked = Message(role="user", content=_ASKED)
+        before, text = self.render((asked,), tools, opening=False), self.render((asked, *messages), tools)
+        if not text.startswith(before):
+            raise TemplateRefusal(f"The chat template of {self.name} changes a user's message once it is answered.")
+        return text[len(before) :]
 
     def render(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = (), *, opening: bool = True
@@ -238,8 +294,17 @@ class ChatTemplate:
             return "".join(part.text for part in message.content if isinstance(part, TextPart))
         raise TemplateRefusal(f"{self.name} reads no pictures; use a back end with a vision model.")
 
-    def _pieces(self, text: str, messages: Sequence[Message], *, ended_by: int | None = None) -> list[Piece]:
-        """Tokenise rendered text; `messages` are those that it shows, in order."""
+    def pieces(
+        self, text: str, messages: Sequence[Message], prefill: Message | None = None, *, ended_by: int | None = None
+    ) -> list[Piece]:
+        """Tokenise rendered text.
+
+        Args:
+            text: What `render`, `tail` or `later` returned.
+            messages: Those that it shows, in order.
+            prefill: The beginning of the answer, where that is given.
+            ended_by: The token that ended the answer before; left out.
+        """
         skip = 0
         if ended_by is not None:
             end = self.codec.decode([ended_by])
@@ -250,6 +315,9 @@ class ChatTemplate:
         if self.opening_text and text.endswith(self.opening_text):
             opening -= len(self.opening_text)
         ids, starts = self.codec.encode_from(text)
+        if skip and not (ids[0] == ended_by and (len(ids) == 1 or starts[1] >= skip)):
+            text, skip, opening = text[skip:], 0, opening - skip  # the end stands in no token of its own
+            ids, starts = self.codec.encode_from(text)
         borders = self._borders(text, messages, opening)
         pieces: list[Piece] = []
         first = 0
@@ -266,6 +334,8 @@ class ChatTemplate:
             start, role = borders[position]
             pieces.append(Piece(tuple(ids[first:last]), role, start >= opening))
             first = last
+        if prefill is not None and (begun := self.encode_content(self.text_of(prefill))):
+            pieces.append(Piece(tuple(begun), Role.PROMPT, True))
         return pieces
 
     def _borders(self, text: str, messages: Sequence[Message], opening: int) -> list[tuple[int, Role]]:
@@ -282,12 +352,6 @@ class ChatTemplate:
                     borders += [(place, role), (position, Role.PROMPT)]
         return borders if opening == len(text) else [*borders, (opening, Role.PROMPT)]
 
-    def _prefilled(self, prefill: Message | None) -> list[Piece]:
-        if prefill is None:
-            return []
-        ids = self.encode_content(self.text_of(prefill))
-        return [Piece(tuple(ids), Role.PROMPT, True)] if ids else []
-
     def _opening_text(self) -> str:
         asked = [Message(role="user", content=_ASKED)]
         without, opened = self.render(asked, opening=False), self.render(asked)
@@ -301,7 +365,8 @@ class ChatTemplate:
         return ids[0] if ids and ids[0] in self.codec.control.values() else None
 
 
-def _split_prefill(messages: Sequence[Message]) -> tuple[Sequence[Message], Message | None]:
+def split_prefill(messages: Sequence[Message]) -> tuple[Sequence[Message], Message | None]:
+    """Return the messages, and apart the beginning of the answer, where the last one gives it."""
     if messages and messages[-1].role == "assistant":
         return messages[:-1], messages[-1]
     return messages, None
