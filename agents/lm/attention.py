@@ -158,7 +158,7 @@ def _explicit(
     length = k.shape[2]
     flat = rows * kv_heads
     own, keys, values = (
-        (q * scale).view(flat, queries, head),
+        (q * scale).reshape(flat, queries, head),
         k.reshape(flat, length, head),
         v.reshape(flat, length, head),
     )
