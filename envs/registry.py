@@ -96,7 +96,7 @@ ENVS: tuple[EnvRow, ...] = (
     EnvRow(
         "arithmetic-v0", "math", "math:ArithmeticEnv",
         "Evaluate an arithmetic expression exactly.",
-        ("easy", "medium", "hard", "expert"), "1", (0.0, 1.0), blocking=True, floor=0.03,
+        ("two-digit", "easy", "medium", "hard", "expert"), "1", (0.0, 1.0), blocking=True, floor=0.03,
     ),
     EnvRow(
         "aime2024-v0", "math", "math:MathDataEnv",

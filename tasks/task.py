@@ -63,7 +63,9 @@ class TaskSource(ABC, Generic[TaskT]):
 
     splits: tuple[Split, ...] = SPLITS
     difficulties: tuple[str, ...]
-    """Level names from easy to hard; the first is the default."""
+    """Level names from easy to hard."""
+    default_difficulty: str | None = None
+    """The level where none is asked for; the first if None."""
     fingerprint: str | None = None
     """sha256 of the data behind it, where there is data."""
 
@@ -80,9 +82,9 @@ class TaskSource(ABC, Generic[TaskT]):
         return split
 
     def check_difficulty(self, difficulty: str | None) -> str:
-        """Return the difficulty, or the easiest one for None; an unknown one is a `UserError`."""
+        """Return the difficulty, or the default for None; an unknown one is a `UserError`."""
         if difficulty is None:
-            return self.difficulties[0]
+            return self.default_difficulty or self.difficulties[0]
         if difficulty not in self.difficulties:
             raise UserError(
                 f"There is no difficulty {difficulty!r} here; choose one of {', '.join(self.difficulties)}."

@@ -9,8 +9,11 @@ from ..rng import Rng
 from ..task import GeneratedSource
 from .task import MathTask
 
-LEVELS: tuple[str, ...] = ("easy", "medium", "hard", "expert")
-"""One sum; two or three operations without brackets; four to six with brackets; fractions and powers."""
+LEVELS: tuple[str, ...] = ("two-digit", "easy", "medium", "hard", "expert")
+"""One sum or difference of numbers up to 99, or up to 999; two or three operations without brackets; four to six with brackets; fractions and powers."""
+
+_LARGEST = {"two-digit": 99, "easy": 999}
+"""The largest operand of the levels with one operation."""
 
 MAX_SIZE = 100_000
 """Bound of numerator and denominator of every intermediate value, so that a person could follow."""
@@ -119,12 +122,14 @@ class ArithmeticSource(GeneratedSource[MathTask]):
     """Expressions to evaluate; the answer is an integer, at level `expert` often a fraction."""
 
     difficulties = LEVELS
+    default_difficulty = "easy"
 
     def generate(self, rng: Rng, difficulty: str) -> MathTask:
         """Return an expression of a level."""
         while True:
-            if difficulty == "easy":
-                expression = _join(_number(rng.integer(1, 999)), rng.choice("+-"), _number(rng.integer(1, 999)))
+            if difficulty in _LARGEST:
+                most = _LARGEST[difficulty]
+                expression = _join(_number(rng.integer(1, most)), rng.choice("+-"), _number(rng.integer(1, most)))
             else:
                 low, high = {"medium": (2, 3), "hard": (4, 6), "expert": (3, 5)}[difficulty]
                 expression = _tree(rng, rng.integer(low, high), difficulty)
