@@ -159,18 +159,25 @@ def forward(model: CausalModel, ids: Tensor, positions: Tensor, attend: Attend, 
     attended = [row for row in rows if row.hooked.attends]
 
     def edit(layer: int, hidden: Tensor) -> Tensor:
-        return _edit(layer, hidden, edited)
+        return edit_rows(layer, hidden, edited)
 
     return model.forward(
         ids,
         positions,
         _Watched(attend, attended) if attended else attend,
-        embeds=_embeds(model, ids, rows),
+        embeds=mixed_embeds(model, ids, rows),
         edit=edit if edited else None,
     )
 
 
-def _edit(layer: int, hidden: Tensor, rows: Sequence[HookedRow]) -> Tensor:
+def edit_rows(layer: int, hidden: Tensor, rows: Sequence[HookedRow]) -> Tensor:
+    """Steer and read what a block returned.
+
+    Args:
+        layer: The block's index.
+        hidden: `[N, hidden_size]`.
+        rows: The rows with hooks among the N tokens.
+    """
     places: list[int] = []
     changes = []
     for row in rows:
@@ -190,7 +197,8 @@ def _edit(layer: int, hidden: Tensor, rows: Sequence[HookedRow]) -> Tensor:
     return hidden
 
 
-def _embeds(model: CausalModel, ids: Tensor, rows: Sequence[HookedRow]) -> Tensor | None:
+def mixed_embeds(model: CausalModel, ids: Tensor, rows: Sequence[HookedRow]) -> Tensor | None:
+    """Return the input embeddings `[N, hidden_size]` of a pass, or None where ids alone say it all."""
     found: Tensor | None = None
     for row in rows:
         for embeds in row.hooked.hooks.embeds:
