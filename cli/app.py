@@ -222,6 +222,38 @@ def data_pull(
     pull_data(name)
 
 
+@data_app.command("experts")
+def data_experts(
+    out: Annotated[Path, typer.Option(help="The folder for the demonstrations.")],
+    mix: Annotated[str, typer.Option(help="What is played: a mix's name, or the path of one in YAML.")] = "tiny",
+    episodes: Annotated[int | None, typer.Option(help="Episodes in all (the mix's own number).", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Names all tasks and choices.", min=0)] = 0,
+    split: Annotated[str, typer.Option(help="train or valid.")] = "train",
+    workers: Annotated[int | None, typer.Option(help="Processes (one a core).", min=1)] = None,
+    count: Annotated[
+        bool, typer.Option("--count", help="Make nothing; print what a folder holds, in replies and tokens.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Make nothing; prove that a folder holds no task of another split.")
+    ] = False,
+    json_output: Json = False,
+) -> None:
+    """Let the experts play through the direct agent's prompts, for a model to learn from; goes on where it stopped."""
+    from .experts import experts_command
+
+    experts_command(
+        out,
+        mix=mix,
+        episodes=episodes,
+        seed=seed,
+        split=split,
+        workers=workers,
+        count=count,
+        check=check,
+        json_output=json_output,
+    )
+
+
 @leaderboard_app.command("build")
 def leaderboard_build(
     runs: Annotated[list[Path], typer.Argument(help="Run folders or record files.", metavar="RUN...")],
