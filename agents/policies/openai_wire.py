@@ -269,7 +269,7 @@ def _reply_text(text: str, reasoning: str | None, calls: Sequence[ToolCall]) -> 
 
 # Refusals
 
-LONGEST_QUOTE = 200
+LONGEST_QUOTE = 300
 """Characters of a server's own words that an error repeats."""
 
 _UNKNOWN_FIELD = re.compile(
@@ -320,7 +320,8 @@ def error_words(data: Any, strike: Callable[[str], str]) -> str:
             data = data[name]
     if not isinstance(data, str):
         return ""
-    return " ".join(strike(place + data).split())[:LONGEST_QUOTE].rstrip(". ")
+    words = " ".join(strike(place + data).split()).rstrip(".")
+    return words if len(words) <= LONGEST_QUOTE else f"{words[:LONGEST_QUOTE].rstrip()} ..."
 
 
 def quoted(words: str) -> str:
