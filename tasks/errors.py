@@ -21,10 +21,10 @@ class UnknownName(UserError, KeyError):
 
 
 class MissingExtra(UserError, ImportError):
-    """An optional dependency is not installed; the message names the command that brings it."""
+    """An optional dependency is not installed; the message names the command that brings it, and a hint if given."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f'{package} is not installed; run: pip install "rlvr[{extra}]"')
+    def __init__(self, package: str, extra: str, hint: str = "") -> None:
+        super().__init__(f'{package} is not installed; run: pip install "rlvr[{extra}]"{hint and f" ({hint})"}')
 
 
 class MissingData(UserError, FileNotFoundError):
