@@ -155,6 +155,10 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend("tiny-base", "tiny:TinyPolicy.base", "tiny-base", "The same model, stopped early in training.", _LOCAL),
     Backend(
+        "hf", "hf:HFPolicy.from_name", "hf:MODEL",
+        "Any causal model of transformers: a folder, or a name on the Hub such as hf:Qwen/Qwen3-0.6B.", _LOCAL,
+    ),
+    Backend(
         "scripted", "scripted:ScriptedPolicy.from_name", "scripted[:FILE]",
         "Replies from a YAML, JSON or JSON-lines file; without one, a fixed habit.", _TEXT,
     ),
