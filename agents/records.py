@@ -87,6 +87,12 @@ class Row(NamedTuple):
     end: EpisodeEnd
     total_reward: float
     env_steps: int
+    replies: int = 0
+    """Replies of which it is known whether their text is tokenised as it was sampled."""
+    drifted: int = 0
+    """Those that are not: token drift."""
+    forks: int = 0
+    """Prompts that wrote tokens of their conversation anew."""
 
 
 def row_of(episode: Episode) -> Row:
@@ -101,4 +107,7 @@ def row_of(episode: Episode) -> Row:
         episode.end,
         episode.total_reward,
         episode.ledger.env_steps,
+        sum(made.drift is not None for made in episode.generations),
+        sum(made.drift is True for made in episode.generations),
+        sum(made.fork is not None for made in episode.generations),
     )

@@ -336,6 +336,11 @@ def summarise(plan: RunPlan, rows: list[Row]) -> dict[str, Any]:
         "excluded": sum(row.excluded for row in rows),
         "score": sum(scores) / len(scores) if scores else None,
         "references": references_version(),
+        "tokens": {
+            "replies": sum(row.replies for row in rows),
+            "drifted": sum(row.drifted for row in rows),
+            "forks": sum(row.forks for row in rows),
+        },
         "entries": entries,
     }
 

@@ -163,9 +163,21 @@ def _print_scores(result: RunResult, modules: Sequence[str]) -> None:
     failed = sorted({row.end for row in result.rows} & RETRIED_ENDS)
     if failed:
         say(f"Some episodes ended with {' or '.join(failed)} and count nowhere; --resume --retry-errors repeats them.")
+    _say_tokens(result.summary["tokens"])
     if result.path is not None:
         imports = "".join(f" --import {module}" for module in modules)
         say(f"The records are in {result.path}; rlvr verify {result.path}{imports} replays them.")
+
+
+def _say_tokens(tokens: Mapping[str, int]) -> None:
+    """Say how often text and tokens differ, where replies came with their tokens."""
+    if tokens["replies"]:
+        say(
+            f"Token drift: the text of {tokens['drifted']} of {tokens['replies']} replies is tokenised otherwise than "
+            "it was sampled; the records keep the sampled tokens."
+        )
+    if tokens["forks"]:
+        say(f"Forks: {tokens['forks']} prompts wrote tokens of their conversation anew.")
 
 
 def _with_interval(name: str, tasks: list[Any]) -> str:
