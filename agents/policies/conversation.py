@@ -181,12 +181,8 @@ def conversations(episode: Episode) -> list[Conversation]:
         own = generation.own_prompt_token_ids
         if sampled is None or not (own or generation.kept_tokens):
             continue
-        conversation = _continued(generation, places, episode.key)
-        if conversation is None:
-            conversation = Conversation()
-            if generation.kept_tokens:
-                before = episode.prompt_token_ids(generation.id)[: generation.kept_tokens]
-                conversation.give([Piece(before, Role.PROMPT)])
+        conversation = _begun(generation, places, episode.key)
+        if not conversation.generations:
             made.append(conversation)
         conversation.give(_given(generation, own, first=not conversation.generations))
         conversation.sample(generation.id, sampled, generation.spans, generation.completion.logprobs)
@@ -194,15 +190,18 @@ def conversations(episode: Episode) -> list[Conversation]:
     return made
 
 
-def _continued(generation: Generation, places: dict[int, tuple[Conversation, int]], key: str) -> Conversation | None:
-    """Return the conversation that a generation goes on with, None where it begins another."""
+def _begun(generation: Generation, places: dict[int, tuple[Conversation, int]], key: str) -> Conversation:
+    """Return the conversation that a generation's own tokens come behind: its parent's, or one that begins alike."""
     if generation.parent is None or not generation.kept_tokens:
-        return None
-    place = places.get(generation.parent)
-    if place is None:
-        raise MalformedData(f"Generation {generation.id} of {key} continues one that has no token ids.")
-    conversation, length = place
-    return conversation if generation.kept_tokens == length == len(conversation) else None
+        return Conversation()
+    conversation, length = places.get(generation.parent, (Conversation(), 0))
+    if generation.kept_tokens > length:
+        raise MalformedData(
+            f"Generation {generation.id} of {key} keeps {generation.kept_tokens} tokens of one that has {length}."
+        )
+    if generation.kept_tokens == length == len(conversation):
+        return conversation
+    return conversation.fork(generation.kept_tokens)
 
 
 def _given(generation: Generation, own: Sequence[int], *, first: bool) -> Iterator[Piece]:

@@ -269,6 +269,32 @@ def test_history_that_the_agent_changes_is_a_fork():
         assert list(episode.prompt_token_ids(made.id)) == template.prompt_ids(episode.prompt(made.id))
 
 
+def test_branches_of_a_search_do_not_touch_each_other():
+    template = chat("ours")
+
+    async def go():
+        session = new_session()
+        await session.reset()
+        policy = Speaker(template, ["up", "down", "left"])
+        first = await session.ask(policy, OPENING)
+        tips = [(first, [*OPENING, reply_message(first.completion)])] * 3
+        for depth in range(3):
+            for branch, (parent, messages) in enumerate(tips):
+                asked = [*messages, user(f"branch {branch}, depth {depth}")]
+                made = await session.ask(policy, asked, parent=parent)
+                tips[branch] = (made, [*asked, reply_message(made.completion)])
+        return session.episode(EpisodeEnd.SUBMITTED), policy.asked
+
+    episode, asked = asyncio.run(go())
+    episode = recorded(episode)
+    check(template, episode)
+    assert row_of(episode).forks == 0
+    assert [conversation.generations for conversation in conversations(episode)] == [[0, 1, 4, 7], [2, 5, 8], [3, 6, 9]]
+    for made, request in zip(episode.generations, asked, strict=True):
+        assert list(request.token_ids) == template.prompt_ids(episode.prompt(made.id))
+        assert request.token_ids == episode.prompt_token_ids(made.id)
+
+
 def test_siblings_share_their_prompt_and_are_no_fork():
     template = chat("ours")
     turn = [*OPENING, assistant("up"), user("a")]
@@ -495,6 +521,14 @@ def test_token_ids_without_roles_are_read_by_their_place():
     bare = [made.model_copy(update={"spans": (), "prompt_spans": ()}) for made in episode.generations]
     (conversation,) = conversations(episode.model_copy(update={"generations": tuple(bare)}))
     assert [role for role, _ in told(conversation, chat("ours"))] == ["prompt", "*action", "observation", "*action"]
+
+
+def test_a_record_that_keeps_more_than_there_is_is_refused():
+    _, _, episode = spoken("ours", ["up"], [[user("a")]])
+    first, second = episode.generations
+    wrong = episode.model_copy(update={"generations": (first, second.model_copy(update={"kept_tokens": 999}))})
+    with pytest.raises(MalformedData, match="keeps 999 tokens"):
+        conversations(wrong)
 
 
 def test_replies_in_text_alone_have_roles_and_no_conversation():
