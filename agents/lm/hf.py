@@ -140,6 +140,8 @@ AttentionInterface.register(ROUTED, routed_attention)
 @dataclass
 class _Output(MoeModelOutputWithPast):
     cross_attentions: None = None
+    cache_params: None = None
+    state: None = None
 
 
 class _Given(nn.Module):
@@ -216,6 +218,7 @@ class TransformersModel:
         *,
         embeds: Tensor | None = None,
         edit: Edit | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Return the final hidden states, normed: `[N, hidden_size]` (see `CausalModel.forward`)."""
         given: dict[str, Tensor] = {"position_ids": positions[None]}
@@ -227,7 +230,7 @@ class TransformersModel:
         body = self._body if self._compiled is None or edit is not None else self._compiled
         with attending(attend), editing(self._blocks, edit):
             hidden: Tensor = body(**given, use_cache=False)[0]
-        return hidden[0]
+        return hidden[0] if wanted is None else hidden[0][wanted]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the next token's logits `[M, vocab_size]`."""

@@ -86,6 +86,7 @@ def load(
     trust_remote_code: bool = False,
     compile: bool = False,
     cache: Path | None = None,
+    folder: Path | None = None,
 ) -> Loaded:
     """Load a causal language model of transformers.
 
@@ -97,6 +98,7 @@ def load(
         trust_remote_code: Whether code that comes with the model may run. It can do anything; off by default.
         compile: Whether the model is compiled (`torch.compile`).
         cache: Where downloads are kept.
+        folder: Where the model was fetched to, if it was.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
@@ -113,7 +115,7 @@ def load(
         import transformers
     except ImportError:
         raise MissingExtra("transformers", "hf") from None
-    folder = fetch(name, revision=revision, code=trust_remote_code, cache=cache)
+    folder = folder or fetch(name, revision=revision, code=trust_remote_code, cache=cache)
     config = _config(transformers, folder, name, trust_remote_code)
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(f"{name} is an encoder with a decoder ({config.model_type}); only causal models can play.")

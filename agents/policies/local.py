@@ -13,6 +13,7 @@ from ...tasks.config import Config
 from ...tasks.errors import UserError
 from ...tasks.rng import derive_seed
 from ..types import Completion, FinishReason, Request, Usage
+from .codec import Codec
 from .policy import Capability, Policy, PolicyError
 from .template import ChatTemplate
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..lm.engine import Job
     from ..lm.model import CausalModel, ModelInfo
     from ..lm.worker import Steps, Worker
+
 
 class LocalConfig(Config):
     """Settings of a model that runs in this process. None of them but `dtype` and `device` changes an answer."""
@@ -48,6 +50,8 @@ class Loaded:
     chat: ChatTemplate | None
     make_engine: "Callable[[], Steps] | None" = None
     """Makes another engine than `lm.engine.Engine`, for models that cannot share batches."""
+    codec: Codec | None = None
+    """The tokenizer of a model that has no chat template."""
 
 
 class LocalPolicy(Policy):
@@ -230,7 +234,10 @@ class LocalPolicy(Policy):
         if request.token_ids is not None:
             return request.token_ids
         if self.chat is None:
-            raise UserError(f"{self.name} has no chat template; send it token ids instead of messages.")
+            raise UserError(
+                f"{self.name} has no chat template: set chat_template to a file with one, use an instruction-tuned "
+                "model, or send token ids instead of messages."
+            )
         return [token for piece in self.chat.start(request.messages or (), request.tools) for token in piece.ids]
 
     def _job(self, request: Request, info: "ModelInfo") -> "Job":
@@ -250,7 +257,7 @@ class LocalPolicy(Policy):
         if not 0 <= min(prompt) <= max(prompt) < info.vocab_size:
             raise PolicyError(f"The prompt holds token ids that {self.name} does not have; it has {info.vocab_size}.")
         sampling = request.sampling
-        if sampling.stop and self.chat is None:
+        if sampling.stop and self._codec is None:
             raise UserError(f"{self.name} has no tokenizer, so it cannot look for stop strings.")
         ends = {*info.eos_ids, *(() if self.chat is None else self.chat.end_ids)}
         return Job(
@@ -271,8 +278,14 @@ class LocalPolicy(Policy):
             hooked=None if request.hooks is None else Hooked(request.hooks, len(prompt), info),
         )
 
+    @property
+    def _codec(self) -> Codec | None:
+        if self.chat is not None:
+            return self.chat.codec
+        return None if self._loaded is None else self._loaded.codec
+
     def _text(self, ids: Sequence[int]) -> str:
-        return "" if self.chat is None else self.chat.decode(ids, control=False)
+        return "" if self._codec is None else self._codec.decode(ids, control=False)
 
     def _completion(self, request: Request, job: "Job") -> Completion:
         sampling = request.sampling

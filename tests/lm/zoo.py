@@ -88,3 +88,30 @@ def rows_of_tokens(lengths, *names):
     """Return random rows without pad and end tokens."""
     rng = Rng.named("zoo", *names)
     return [[3 + rng.below(VOCABULARY - 3) for _ in range(length)] for length in lengths]
+
+
+CHARACTERS = [chr(code) for code in range(32, 127)]
+TEMPLATE = (
+    "{% for message in messages %}{{ message.role[0] }}:{{ message.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}a:{% endif %}"
+)
+
+
+def tokenizer(template=TEMPLATE):
+    """Return a tokenizer of transformers whose tokens are characters."""
+    from tokenizers import Tokenizer, decoders, models
+
+    vocabulary = {"<|pad|>": 0, "<|end|>": END} | {text: 2 + i for i, text in enumerate(CHARACTERS)}
+    made = Tokenizer(models.BPE(vocabulary, []))
+    made.decoder = decoders.Fuse()
+    made.add_special_tokens(["<|pad|>", "<|end|>"])
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<|pad|>", eos_token="<|end|>")
+    fast.chat_template = template
+    return fast
+
+
+def save(name, folder, template=TEMPLATE):
+    """Write a model and a tokenizer into a folder, as the Hub has them."""
+    original(name).save_pretrained(folder)
+    tokenizer(template).save_pretrained(folder)
+    return folder
