@@ -4,9 +4,10 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 Reply = Callable[["Handler", dict[str, Any]], None]
@@ -17,6 +18,8 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: "Server"
+    extra: Mapping[str, str] = MappingProxyType({})
+    """Headers of every answer from here on."""
 
     def do_GET(self) -> None:
         self.server.probed += 1
@@ -49,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        for name, text in (headers or {}).items():
+        for name, text in {**self.extra, **(headers or {})}.items():
             self.send_header(name, text)
         self.end_headers()
         self.wfile.write(data)
@@ -59,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Transfer-Encoding", "chunked")
+        for name, text in self.extra.items():
+            self.send_header(name, text)
         self.end_headers()
         for piece in pieces:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
