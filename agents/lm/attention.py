@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .batch import Batch
+from .batch import Batch, Stretch
 
 
 class PackedAttention:
@@ -50,11 +51,13 @@ class CachedAttention:
 
     Args:
         batch: The tokens; the same object serves all layers of one forward pass.
+        chosen: The rows, ascending, of whose last tokens alone queries may come at the last layer; None: all tokens'.
     """
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, chosen: np.ndarray | None = None) -> None:
         self._batch = batch
-        self._masks: dict[tuple[int, int | None], tuple[Tensor | None, int]] = {}
+        self._calls = [_Call(stretch) for stretch in batch.stretches]
+        self._ends = None if chosen is None else [_Call(stretch) for stretch in batch.ends(chosen)]
 
     def __call__(
         self,
@@ -68,65 +71,88 @@ class CachedAttention:
         softcap: float | None = None,
         sinks: Tensor | None = None,
     ) -> Tensor:
-        """Return `[N, heads, head_dim]`."""
-        kv_heads, head = k.shape[1], k.shape[2]
+        """Return `[N, heads, head_dim]`, or `[M, heads, head_dim]` for the M queries that came."""
+        head = k.shape[2]
         for group in self._batch.groups:
             new = torch.stack((k[group.start : group.stop], v[group.start : group.stop]))
             group.shelf.data[layer].view(-1, head).index_copy_(0, group.targets, new.view(-1, head))
-        stretches = self._batch.stretches
-        seen = None if len(stretches) == 1 else torch.empty_like(q, memory_format=torch.contiguous_format)
-        for number, one in enumerate(stretches):
-            rows, count, length = len(one.places), one.count, one.length
-            keys, values = one.shelf.data[layer, :, one.rows, :, :length]
-            own = q[one.start : one.stop]
-            if count == 1:
-                own = own.reshape(rows, kv_heads, -1, head)
-            else:
-                own = own.reshape(count, kv_heads, -1, head).transpose(0, 1).reshape(1, kv_heads, -1, head)
-            mask, first = self._mask(number, window, own)
-            if softcap is not None or sinks is not None or (count == 1 and q.device.type == "cpu"):
-                found = _explicit(own, keys, values, mask, first, scale, softcap, sinks)
-            else:
-                if mask is not None and first:
-                    mask = F.pad(mask, (first, 0))
-                found = F.scaled_dot_product_attention(own, keys, values, attn_mask=mask, scale=scale)
-            if count > 1:
-                found = found.view(kv_heads, count, -1, head).transpose(0, 1)
-            if seen is None:
-                return found.reshape(q.shape)
-            seen[one.start : one.stop].view(found.shape).copy_(found)
-        assert seen is not None, "a batch has tokens"
+        if len(q) == self._batch.tokens:
+            calls = self._calls
+        else:
+            assert self._ends is not None, "a query for every token"
+            calls = self._ends
+        if len(calls) == 1:
+            return calls[0](layer, q, scale, window, softcap, sinks).reshape(q.shape)
+        seen = torch.empty_like(q, memory_format=torch.contiguous_format)
+        for call in calls:
+            found = call(layer, q[call.start : call.stop], scale, window, softcap, sinks)
+            seen[call.start : call.stop].view(found.shape).copy_(found)
         return seen
 
-    def _mask(self, number: int, window: int | None, own: Tensor) -> tuple[Tensor | None, int]:
-        """Return what hides from the queries of a stretch what they must not see, and the first column that it covers.
 
-        Zero or minus infinity, `[rows, 1, 1, columns]` for one new token a row, else `[1, 1, queries, columns]`; None
-        where nothing has to be hidden.
+class _Call:
+    """Attention of one stretch.
+
+    Args:
+        stretch: Its rows.
+    """
+
+    def __init__(self, stretch: Stretch) -> None:
+        self.start, self.stop = stretch.start, stretch.stop
+        self._stretch = stretch
+        self._length = stretch.length
+        self._masks: dict[tuple[int | None, bool], tuple[Tensor | None, int]] = {}
+
+    def __call__(
+        self, layer: int, q: Tensor, scale: float, window: int | None, softcap: float | None, sinks: Tensor | None
+    ) -> Tensor:
+        """Return the attention of `q` `[tokens, heads, head_dim]` in that order, if not in that shape."""
+        one, head = self._stretch, q.shape[2]
+        keys, values = one.shelf.data[layer, :, one.rows, :, : self._length]
+        kv_heads = keys.shape[1]
+        if one.count == 1:
+            q = q.reshape(len(q), kv_heads, -1, head)
+        else:
+            q = q.reshape(one.count, kv_heads, -1, head).transpose(0, 1).reshape(1, kv_heads, -1, head)
+        plain = softcap is None and sinks is None
+        if plain and (one.count > 1 or q.device.type != "cpu"):
+            mask, _ = self._mask(window, q, whole=True)
+            found = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, scale=scale)
+        else:
+            mask, first = self._mask(window, q, whole=False)
+            found = _explicit(q, keys, values, mask, first, scale, softcap, sinks)
+        return found if one.count == 1 else found.view(kv_heads, one.count, -1, head).transpose(0, 1)
+
+    def _mask(self, window: int | None, q: Tensor, *, whole: bool) -> tuple[Tensor | None, int]:
+        """Return what hides from queries what they must not see, and the first column that it covers.
+
+        Zero or minus infinity: `[rows, 1, 1, columns]` for one new token a row, else `[1, 1, queries, columns]`. None
+        where nothing has to be hidden. It covers every column if `whole`, else those that matter.
         """
-        known = self._masks.get((number, window))
+        known = self._masks.get((window, whole))
         if known is not None:
             return known
-        one = self._batch.stretches[number]
+        one, length = self._stretch, self._length
         first = int(one.places.min()) + 1
-        if window is not None and one.length > window:
+        if window is not None and length > window:
             first = 0
         mask: Tensor | None = None
-        if first < one.length:
-            columns = torch.arange(first, one.length, device=own.device)
-            if one.count == 1:
-                places = torch.from_numpy(one.places).to(own.device)[:, None]
-            else:
-                places = torch.arange(one.length - one.count, one.length, device=own.device)[:, None]
-            hidden = columns > places
+        if first < length:
+            columns = torch.arange(first, length, device=q.device)
+            places = torch.from_numpy(one.places).to(q.device)
+            if one.count > 1:
+                places = places + torch.arange(one.count, device=q.device)
+            hidden = columns > places[:, None]
             if window is not None:
-                hidden |= columns <= places - window
-            mask = torch.zeros(hidden.shape, dtype=own.dtype, device=own.device).masked_fill_(hidden, float("-inf"))
+                hidden |= columns <= places[:, None] - window
+            mask = torch.zeros(hidden.shape, dtype=q.dtype, device=q.device).masked_fill_(hidden, float("-inf"))
             if one.count == 1:
                 mask = mask[:, None, None]
             else:
-                mask = mask.repeat_interleave(own.shape[2] // one.count, dim=0)[None, None]
-        self._masks[number, window] = mask, first
+                mask = mask.repeat_interleave(q.shape[2] // one.count, dim=0)[None, None]
+            if whole and first:
+                mask, first = F.pad(mask, (first, 0)), 0
+        self._masks[window, whole] = mask, first
         return mask, first
 
 

@@ -1,6 +1,6 @@
 """Which tokens of which rows are run through the model next, laid end to end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +98,24 @@ class Batch:
         for shelf, members, indices in self._shelves:
             shelf.filled[indices] += self.counts[members]
 
+    def ends(self, chosen: np.ndarray) -> list[Stretch]:
+        """Return the stretches of the last tokens of some rows, as though these were the batch.
+
+        Args:
+            chosen: Which rows, ascending.
+        """
+        found: list[Stretch] = []
+        start = 0
+        for shelf, members, indices in self._shelves:
+            low, high = np.searchsorted(chosen, (members.start, members.stop))
+            own = chosen[low:high] - members.start
+            if len(own):
+                rows = indices[own]
+                places = shelf.filled[rows] + self.counts[members][own] - 1
+                found += _stretches(shelf, rows, np.ones_like(rows), places, start)
+                start += len(own)
+        return found
+
     def complete(self) -> np.ndarray:
         """Return which rows have no token left to run after these, bool `[rows]`."""
         return np.concatenate(
@@ -153,11 +171,16 @@ class Batch:
         targets = (rows[:, None] * kv_heads + np.arange(kv_heads)) * capacity + places[:, None]
         both = np.stack((targets, targets + all_rows * kv_heads * capacity)).reshape(-1)
         self.groups.append(Group(shelf, start, start + total, torch.from_numpy(both).to(device)))
-        breaks = np.flatnonzero((np.diff(indices) != 1) | (counts[1:] > 1) | (counts[:-1] > 1)) + 1
-        for low, high in zip([0, *breaks.tolist()], [*breaks.tolist(), len(indices)], strict=True):
-            first, count = int(indices[low]), int(counts[low])
-            self.stretches.append(
-                Stretch(shelf, start, slice(first, first + high - low), count, filled[low:high].copy())
-            )
-            start += count * (high - low)
+        self.stretches += _stretches(shelf, indices, counts, filled, start)
         return shelf.ids[rows, places], places
+
+
+def _stretches(
+    shelf: Shelf, indices: np.ndarray, counts: np.ndarray, places: np.ndarray, start: int
+) -> Iterator[Stretch]:
+    """Yield the stretches of rows of one shelf, whose first tokens have the given places, from token `start` on."""
+    breaks = (np.flatnonzero((np.diff(indices) != 1) | (counts[1:] > 1) | (counts[:-1] > 1)) + 1).tolist()
+    for low, high in zip([0, *breaks], [*breaks, len(indices)], strict=True):
+        first, count = int(indices[low]), int(counts[low])
+        yield Stretch(shelf, start, slice(first, first + high - low), count, places[low:high].copy())
+        start += count * (high - low)

@@ -21,7 +21,7 @@ from .kv import CacheFull, KVCache, Row, Wait, cache_limit
 from .model import CausalModel
 from .sampling import RowSampling, Sampler
 
-BATCH_TOKENS = {"cpu": 1024, "cuda": 8192}
+BATCH_TOKENS = {"cpu": 2048, "cuda": 8192}
 """How many tokens a step runs at most, by kind of device: enough to keep it busy, few enough for its caches."""
 
 MAX_ROWS = 256
@@ -253,8 +253,9 @@ class Engine:
         names = reusable = None
         if job.hooked is not None:
             names, reusable = job.hooked.cache_keys(job.prompt), job.hooked.reusable()
+        more = min(len(self._waiting), self.max_rows - len(self._active)) - 1
         try:
-            return self.cache.open(job.prompt, job.max_tokens, names=names, reusable=reusable)
+            return self.cache.open(job.prompt, job.max_tokens, names=names, reusable=reusable, more=more)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -331,27 +332,28 @@ class Engine:
         else:
             batch = Batch([job.row for job, _ in due if job.row is not None], [count for _, count in due], model.device)
             jobs = [due[i][0] for i in batch.order]
-        attend = CachedAttention(batch)
+        chosen = None if steady is not None else np.flatnonzero(batch.complete())
+        wanted = None if chosen is None else batch.last[torch.from_numpy(chosen).to(model.device)]
+        attend = CachedAttention(batch, chosen)
         rows = [self._hooked_row(job.hooked, batch, i) for i, job in enumerate(jobs) if job.hooked is not None]
         if rows:
             hidden = forward(model, batch.ids, batch.positions, attend, rows)
+            hidden = hidden if wanted is None else hidden[wanted]
         else:
-            hidden = model.forward(batch.ids, batch.positions, attend)
+            hidden = model.forward(batch.ids, batch.positions, attend, wanted=wanted)
         if steady is not None:
             drawn = steady.sampler(model.logits(hidden), steady.counters)
-            chosen, ready, sampler = None, jobs, steady.sampler
+            ready = jobs
         else:
-            mask = batch.complete()
-            chosen = np.flatnonzero(mask)
+            assert chosen is not None
             if len(chosen) == 0:
                 batch.done()
                 self._count(jobs, batch, 0)
                 return
-            ready = jobs if len(chosen) == len(jobs) else [jobs[i] for i in chosen]
-            last = hidden[batch.last if len(chosen) == len(jobs) else batch.last[torch.from_numpy(chosen)]]
+            ready = [jobs[i] for i in chosen]
             sampler = Sampler([job.sampling for job in ready], model.device)
             counters = np.array([len(job.tokens) for job in ready], dtype=np.int64)
-            drawn = sampler(model.logits(last), counters)
+            drawn = sampler(model.logits(hidden), counters)
         tokens = drawn.tokens.cpu().numpy()
         batch.done()  # only now: a pass that ran out of memory has changed nothing
         self._count(jobs, batch, len(ready))
@@ -374,7 +376,7 @@ class Engine:
         elif steady is not None:
             batch.advance(drawn.tokens)
             steady.counters += 1
-        elif chosen is not None and len(ready) == len(jobs) == len(self._active):
+        elif len(ready) == len(jobs) == len(self._active):
             following = Batch([job.row for job in jobs if job.row is not None], [1] * len(jobs), model.device)
             ordered = [jobs[i] for i in following.order]
             counters = np.array([len(job.tokens) for job in ordered], dtype=np.int64)

@@ -25,6 +25,11 @@ IDLE_ROWS = 128
 WAIT_TOKENS = 16
 """A request waits for another to be read if that spares it at least so many tokens."""
 
+FIRST_ROWS = 64
+"""A shelf begins with so many rows, if they take no more than a share of the memory: growing is copying."""
+
+_SHARES = 8
+
 _ALIGNMENT = 64
 """Bytes; a cache line, which vector instructions like to begin at."""
 
@@ -227,6 +232,7 @@ class KVCache:
         *,
         names: Sequence[int] | np.ndarray | None = None,
         reusable: int | None = None,
+        more: int = 0,
     ) -> Opened | Wait | None:
         """Find or make a row for a prompt.
 
@@ -236,6 +242,7 @@ class KVCache:
             room: How many more tokens the row must be able to take.
             names: What its keys and values are known by, where they depend on more than the ids.
             reusable: How many tokens may be reused at most.
+            more: How many requests come next; room is made for all at once.
 
         Returns:
             The row; `WAIT` where another row is just being read that shares more; None where there is no room as
@@ -257,13 +264,13 @@ class KVCache:
         if donor is not None and whole and donor.shelf is shelf:
             row = donor
         else:
-            index = self._place(shelf, donor)
+            index = self._place(shelf, donor, more)
             if index is None and donor is not None and donor.shelf.state[donor.index] == _IDLE:
                 if donor.shelf.capacity < shelf.capacity:
                     # The donor stands in the way of its own longer copy: begin anew.
                     self.drop(donor)
                     donor, reused, whole = None, 0, False
-                    index = self._place(shelf, None)
+                    index = self._place(shelf, None, more)
                 else:
                     index = -1
             if index is None:
@@ -377,7 +384,7 @@ class KVCache:
                 best, rank, reused = shelf.owners[int(rows[i])], found, found[0]
         return best, reused, pending
 
-    def _place(self, shelf: Shelf, protected: Row | None) -> int | None:
+    def _place(self, shelf: Shelf, protected: Row | None, more: int = 0) -> int | None:
         """Return a free row of a shelf, made by growing it or by evicting rows; None if that cannot be."""
         index = shelf.free_index()
         if index is not None:
@@ -392,7 +399,8 @@ class KVCache:
             spare = (self.limit_bytes - self.bytes) // shelf.row_bytes
             if spare >= 1:
                 before = shelf.rows
-                shelf.resize(before + int(min(spare, max(1, before))))
+                start = min(FIRST_ROWS, self.limit_bytes // _SHARES // shelf.row_bytes)
+                shelf.resize(before + int(min(spare, max(1 + more, before // 2, start))))
                 return shelf.free_index()
             oldest = self._oldest(protected)
             if oldest is None:

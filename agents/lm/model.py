@@ -85,8 +85,9 @@ class CausalModel(Protocol):
         *,
         embeds: Tensor | None = None,
         edit: Edit | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
-        """Return the final hidden states, normed: `[N, hidden_size]`.
+        """Return the final hidden states, normed: `[N, hidden_size]`, or `[M, hidden_size]` of those that are wanted.
 
         Args:
             ids: Token ids `[N]`; None where `embeds` stands in for them.
@@ -94,6 +95,8 @@ class CausalModel(Protocol):
             attend: Where keys and values go, and what comes back.
             embeds: Input embeddings `[N, hidden_size]`.
             edit: Reads or changes the output of every block.
+            wanted: Which of the N tokens' hidden states are returned, `[M]`; None: all. A model may leave out what
+                only the others need: then `attend` gets M queries at the last layer, still with all N keys and values.
         """
         ...
 

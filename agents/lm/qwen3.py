@@ -72,18 +72,21 @@ class Block(nn.Module):
         self.gate_up = nn.Parameter(torch.empty(2 * self.inner, hidden))
         self.down = nn.Parameter(torch.empty(hidden, self.inner))
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
-        """Return the residual stream `[N, hidden_size]` after this block; `cos` and `sin` are `[N, 1, head_dim]`."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, wanted: Tensor | None = None) -> Tensor:
+        """Return the residual stream after this block, `[N, hidden_size]`, or only that of the wanted tokens.
+
+        `cos` and `sin` are `[N, 1, head_dim]`, the first half of the sines negative.
+        """
         rows, rotated = x.shape[0], self.heads + self.kv_heads
         qkv = F.linear(F.rms_norm(x, self.input_norm.shape, self.input_norm, self.eps), self.qkv)
         qkv = qkv.view(rows, rotated + self.kv_heads, self.head_dim)
-        gain = self.qk_norm.repeat_interleave(
-            torch.tensor([self.heads, self.kv_heads], device=x.device), dim=0, output_size=rotated
-        )
+        gain = torch.cat((self.qk_norm[:1].expand(self.heads, -1), self.qk_norm[1:].expand(self.kv_heads, -1)))
         qk = F.rms_norm(qkv[:, :rotated], (self.head_dim,), None, self.eps) * gain
         first, second = qk.chunk(2, dim=-1)
-        qk = (qk * cos + torch.cat((-second, first), dim=-1) * sin).to(qkv.dtype)
+        qk = torch.addcmul(qk * cos, torch.cat((second, first), dim=-1), sin).to(qkv.dtype)
         q, k = qk.split((self.heads, self.kv_heads), dim=1)
+        if wanted is not None:
+            q, x, rows = q[wanted], x[wanted], len(wanted)
         seen = attend(self.layer, q, k, qkv[:, rotated:], scale=self.scale)
         x = x + F.linear(seen.reshape(rows, -1), self.out)
         gate, up = F.linear(F.rms_norm(x, self.mlp_norm.shape, self.mlp_norm, self.eps), self.gate_up).chunk(2, dim=-1)
@@ -135,7 +138,8 @@ class Qwen3(nn.Module):
         angles = torch.arange(config.max_position_embeddings, dtype=torch.float32)[:, None] * rates
         angles = torch.cat((angles, angles), dim=-1)
         self.cos = angles.cos().to(self.device, dtype)
-        self.sin = angles.sin().to(self.device, dtype)
+        half = config.head_dim // 2
+        self.sin = torch.cat((-angles[:, :half].sin(), angles[:, half:].sin()), dim=-1).to(self.device, dtype)
 
     def initialise(self, seed: int) -> None:
         """Draw weights: normal with deviation 0.02, and less for what is added to the residual stream (GPT-2)."""
@@ -155,6 +159,7 @@ class Qwen3(nn.Module):
         *,
         embeds: Tensor | None = None,
         edit: Edit | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Return the final hidden states, normed: `[N, hidden_size]` (see `CausalModel.forward`)."""
         if embeds is None:
@@ -163,7 +168,7 @@ class Qwen3(nn.Module):
         x = embeds
         cos, sin = self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
         for layer, block in enumerate(self.blocks):
-            x = block(x, cos, sin, attend)
+            x = block(x, cos, sin, attend, wanted if layer == len(self.blocks) - 1 else None)
             if edit is not None:
                 x = edit(layer, x)
         return F.rms_norm(x, self.norm.shape, self.norm, self.config.rms_norm_eps)
