@@ -38,6 +38,13 @@ _PIECE = re.compile(PIECE)
 CONTEXT = 8192
 """What `tokenizer_config.json` names as the longest text, in tokens; a model's own limit may be lower."""
 
+RESPONSE = {
+    "defaults": {"role": "assistant"},
+    "start_anchor": "<|assistant|>",
+    "fields": {"content": {"close": "<|end|>", "content": "text"}},
+}
+"""Where a reply stands, for `transformers serve`: it would look for Qwen's own markers, and take the prompt for reply."""
+
 TEMPLATE = (
     "{%- for message in messages -%}"
     "{{- '<|' + message['role'] + '|>' -}}"
@@ -135,6 +142,7 @@ def write(folder: Path, tokenizer: str) -> None:
         "padding_side": "left",
         "model_max_length": CONTEXT,
         "model_input_names": ["input_ids", "attention_mask"],
+        "response_template": RESPONSE,
     }
     generation = {"eos_token_id": SPECIAL.index("<|end|>"), "pad_token_id": SPECIAL.index("<|pad|>")}
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
