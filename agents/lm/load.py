@@ -113,6 +113,7 @@ def load(
     number = pick_dtype(dtype, place)
     try:
         import transformers
+        from safetensors import SafetensorError
     except ImportError:
         raise MissingExtra("transformers", "hf") from None
     folder = folder or fetch(name, revision=revision, code=trust_remote_code, cache=cache)
@@ -135,7 +136,7 @@ def load(
         raise UserError(f"{name} does not fit into the memory of {place}; use a smaller model or device=cpu.") from None
     except ImportError as error:
         raise UserError(f"{name} needs a package that is not installed: {_first_line(error)}") from error
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{name} cannot be loaded as a causal language model: {_first_line(error)}") from error
     missing = sorted(info["missing_keys"])
     if missing:
