@@ -1,6 +1,6 @@
 """What the engine and the trainers ask of a causal language model, whoever wrote it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,6 +108,6 @@ class CausalModel(Protocol):
         """Return the input embeddings of token ids `[N]`: `[N, hidden_size]`."""
         ...
 
-    def parameters(self) -> Sequence[Tensor]:
+    def parameters(self) -> Iterable[Tensor]:
         """Return the weights that can be trained."""
         ...

@@ -87,6 +87,7 @@ class OwnStateModel:
         *,
         embeds: Tensor | None = None,
         edit: Edit | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Return the final hidden states, normed: `[N, hidden_size]`; `attend` is not asked.
 
@@ -106,7 +107,8 @@ class OwnStateModel:
                 self.original.base_model(**{name: given[start:end][None]}, use_cache=False)[0][0]
                 for start, end in zip(starts, bounds, strict=True)
             ]
-        return torch.cat(pieces)
+        hidden = torch.cat(pieces)
+        return hidden if wanted is None else hidden[wanted]
 
     def edited(self, edit: Edit | None) -> Any:
         """Let `edit` read or change what every block returns while the context is open.
