@@ -193,6 +193,20 @@ def check_command(
     raise typer.Exit(check_env(env, quick=quick, settings=settings, modules=modules, verbose=verbose))
 
 
+@app.command("sft")
+def sft_command(
+    config: Annotated[Path | None, typer.Argument(help="A YAML file with the settings of the run.")] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", help="A setting, such as optimizer.clip=0.5.", metavar="KEY=VALUE")
+    ] = [],  # noqa: B006
+    json_output: Json = False,
+) -> None:
+    """Train a model on demonstrations; goes on where a run in the same folder stopped."""
+    from .training import sft_command as train
+
+    raise typer.Exit(train(config, settings, json_output=json_output))
+
+
 @data_app.command("list")
 def data_list(json_output: Json = False) -> None:
     """List the data sets, and which of them are here."""

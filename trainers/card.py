@@ -1,0 +1,111 @@
+"""A model's card: how it was made, in numbers that the run itself wrote."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import replace_text
+
+if TYPE_CHECKING:
+    from .sft import Sft
+
+CARD_FILE = "README.md"
+CURVE_FILE = "loss.svg"
+_ROWS = 12
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 240, 48, 24
+
+
+def write_card(folder: Path, run: "Sft", step: int, lines: Sequence[dict[str, Any]]) -> None:
+    """Write `README.md` and the loss curve beside a model.
+
+    Args:
+        folder: The model's.
+        run: The run that trained it.
+        step: After which step.
+        lines: The run's metrics.
+    """
+    curve = [(line["step"], line["loss"]) for line in lines if "loss" in line]
+    held_out = [line for line in lines if "held_out_loss" in line]
+    seconds = sum(line["timing"].get("seconds", 0.0) for line in lines)
+    described = run.described()
+    found = described.pop("found")
+    facts = [
+        ("command", f"`{run.command or shown_command()}`"),
+        ("seed", described["seed"]),
+        ("parameters", f"{found['parameters']:,}"),
+        ("steps", f"{step:,} of {found['steps']:,}"),
+        ("documents", f"{found['documents']:,} ({found['left_out']:,} longer ones left out)"),
+        ("tokens in them", f"{found['tokens']:,}, of which {found['targets']:,} are learned"),
+        ("data fingerprint", f"`{found['data']}`"),
+        ("start", f"weights `{found['start']}`" if found["start"] else "random weights"),
+        ("training time", f"{seconds / 60:.1f} minutes"),
+    ]
+    if curve:
+        facts.append(("training loss", f"{curve[-1][1]:.4f} nats a token"))
+    if held_out:
+        last = held_out[-1]
+        facts.append(
+            ("held-out loss", f"{last['held_out_loss']:.4f} nats a token, accuracy {last['held_out_accuracy']:.1%}")
+        )
+    text = [f"# {folder.name.removesuffix('.tmp')}", "", "Trained by `rlvr sft`: loss on the replies' tokens only.", ""]
+    text += _table(("what", "value"), facts)
+    if held_out and held_out[-1]["kinds"]:
+        rows = [(name, f"{one['loss']:.4f}", f"{one['accuracy']:.1%}") for name, one in held_out[-1]["kinds"].items()]
+        text += ["", "## Held-out documents", "", *_table(("kind", "loss", "accuracy"), rows)]
+    if curve:
+        by_step = {line["step"]: f"{line['held_out_loss']:.4f}" for line in held_out}
+        shown = [(at, f"{loss:.4f}", by_step.get(at, "")) for at, loss in _thinned(curve, _ROWS)]
+        text += ["", "## Loss", "", f"![training and held-out loss]({CURVE_FILE})", ""]
+        text += _table(("step", "training loss", "held-out loss"), shown)
+        points = [(line["step"], line["held_out_loss"]) for line in held_out]
+        replace_text(folder / CURVE_FILE, loss_svg(curve, points))
+    text += ["", "## Settings", "", "```json", json.dumps(described, indent=1), "```", ""]
+    replace_text(folder / CARD_FILE, "\n".join(text))
+
+
+def shown_command() -> str:
+    """Return the command line of this process, its program by name."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    return [f"| {' | '.join(map(str, row))} |" for row in (heading, ["---"] * len(heading), *rows)]
+
+
+def _thinned(points: Sequence[tuple[int, float]], count: int) -> list[tuple[int, float]]:
+    """Return at most so many of the points, the first and the last among them, denser at the beginning."""
+    if len(points) <= count:
+        return list(points)
+    places = {round((len(points) - 1) * (index / (count - 1)) ** 2) for index in range(count)}
+    return [points[place] for place in sorted(places)]
+
+
+def loss_svg(training: Sequence[tuple[int, float]], held_out: Sequence[tuple[int, float]]) -> str:
+    """Return the curves as a picture; `(step, loss)` each."""
+    every = [*training, *held_out]
+    last = max(step for step, _ in every)
+    high = max(loss for _, loss in every) or 1.0
+    across, down = (_WIDTH - _LEFT) / last, _HEIGHT - _BOTTOM
+
+    def line(points: Sequence[tuple[int, float]], colour: str) -> str:
+        places = " ".join(
+            f"{_LEFT + across * step:.1f},{down * (1 - loss / high):.1f}" for step, loss in _thinned(points, 400)
+        )
+        return f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{places}"/>'
+
+    labels = [
+        f'<text x="4" y="12">{high:.2f}</text>',
+        f'<text x="4" y="{_HEIGHT - _BOTTOM}">0</text>',
+        f'<text x="{_WIDTH - 4}" y="{_HEIGHT - 6}" text-anchor="end">step {last}</text>',
+        f'<text x="{_WIDTH - 4}" y="14" text-anchor="end" fill="#1f77b4">training loss</text>',
+    ]
+    if held_out:
+        labels.append(f'<text x="{_WIDTH - 4}" y="30" text-anchor="end" fill="#d62728">held-out loss</text>')
+    curves = [line(training, "#1f77b4"), *([line(held_out, "#d62728")] if held_out else [])]
+    axes = f'<path fill="none" stroke="#888" d="M{_LEFT} 0V{_HEIGHT - _BOTTOM}H{_WIDTH}"/>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'font-family="sans-serif" font-size="12">{axes}{"".join(curves)}{"".join(labels)}</svg>\n'
+    )
