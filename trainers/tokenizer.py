@@ -43,7 +43,7 @@ RESPONSE = {
     "start_anchor": "<|assistant|>",
     "fields": {"content": {"close": "<|end|>", "content": "text"}},
 }
-"""Where a reply stands, for `transformers serve`: it would look for Qwen's own markers, and take the prompt for reply."""
+"""Where a reply stands: `transformers serve` would look for Qwen's own markers, and give the prompt as part of it."""
 
 TEMPLATE = (
     "{%- for message in messages -%}"
