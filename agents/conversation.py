@@ -48,6 +48,7 @@ class Conversations:
     def __init__(self) -> None:
         self.generations: list[Generation] = []
         self._states: list[_State] = []
+        self._prepared: tuple[Any, Prepared | None] | None = None
         self._last: dict[tuple[int, str | None], Generation] = {}
 
     def __len__(self) -> int:
@@ -68,10 +69,27 @@ class Conversations:
         Raises:
             PolicyError: The template cannot show these messages.
         """
+        question = (policy, tuple(messages), tuple(tools), parent)
+        if self._prepared is None or self._prepared[0] != question:  # a prompt is often counted, then asked
+            self._prepared = (question, self._prepare(*question))
+        return self._prepared[1]
+
+    def prepare_request(self, policy: Policy, request: Request, parent: Generation | None) -> Prepared | None:
+        """Return a request's prompt in tokens, where it has messages and no tokens of its own; see `prepare`."""
+        if request.token_ids is not None or request.messages is None:
+            return None
+        return self.prepare(policy, request.messages, request.tools, parent)
+
+    def _prepare(
+        self,
+        policy: Policy,
+        messages: tuple[Message, ...],
+        tools: tuple[dict[str, Any], ...],
+        parent: Generation | None,
+    ) -> Prepared | None:
         chat = policy.chat
         if chat is None:
             return None
-        messages, tools = tuple(messages), tuple(tools)
         state = None if parent is None else self._states[parent.id]
         if state is None or state.buffer is None or state.template != chat.fingerprint:
             pieces = tuple(chat.start(messages, tools))
@@ -104,7 +122,7 @@ class Conversations:
         messages = request.messages or ()
         state = None if parent is None else self._states[parent.id]
         tokens = completion.prompt_token_ids or request.token_ids or ()
-        if prepared is None or tokens != prepared.ids:
+        if prepared is None or not _same(tokens, prepared.ids):
             prepared = _observed(state, messages, tokens)
         elif parent is not None and prepared.parent != parent.id:
             prepared = _rebased(prepared, state)
@@ -123,7 +141,7 @@ class Conversations:
         buffer = _grown(state, prepared, number, sampled, spans)
         own = None if request.messages is None else messages[kept:]
         usage = completion.usage.model_copy(update={"cached_tokens": 0, "forwarded_tokens": 0})
-        repeated = request.token_ids is not None and request.token_ids == completion.prompt_token_ids
+        repeated = request.token_ids is not None and _same(request.token_ids, completion.prompt_token_ids)
         own_tokens = tokens[prepared.kept :]
         made = Generation(
             id=number,
@@ -167,6 +185,31 @@ class Conversations:
             )
         )
         return made
+
+
+def fitted(policy: Policy, request: Request, prepared: Prepared | None) -> Request:
+    """Return a request with its token ids, asking for no more than the policy's context holds.
+
+    Raises:
+        PolicyError: There is no room for an answer.
+    """
+    changes: dict[str, Any] = {} if prepared is None else {"token_ids": prepared.ids}
+    if policy.context_length is not None:
+        count = prompt_tokens(policy, request) if prepared is None else len(prepared.ids)
+        left = policy.context_length - (count or 0)
+        if left < 1:
+            raise PolicyError(
+                f"The prompt has {count} tokens, but the context of {policy.name} holds {policy.context_length}, "
+                "prompt and answer together; let the agent keep less of the history."
+            )
+        if left < request.sampling.max_tokens:
+            changes["sampling"] = request.sampling.model_copy(update={"max_tokens": left})
+    return request.model_copy(update=changes) if changes else request
+
+
+def prompt_tokens(policy: Policy, request: Request) -> int | None:
+    """Return how many tokens a request's prompt has; None where only the answer tells."""
+    return policy.count_prompt_tokens(request) if request.token_ids is None else len(request.token_ids)
 
 
 def _continue(
@@ -291,6 +334,10 @@ def _grown(
     if clean:
         buffer.mark(len(prepared.messages) + 1, len(buffer))
     return buffer
+
+
+def _same(one: tuple[int, ...], other: tuple[int, ...] | None) -> bool:
+    return one is other or one == other  # a tuple compares with itself token by token
 
 
 def _spans(pieces: Sequence[Piece]) -> tuple[Span, ...]:

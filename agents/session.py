@@ -13,11 +13,12 @@ from ..tasks.errors import EpisodeOver, UserError
 from ..tasks.rng import Rng, derive_seed
 from ..tasks.rules import EXCLUDED_STOPS
 from ..tasks.task import text_hash
-from .conversation import Conversations, Prepared
+from .conversation import Conversations, fitted, prompt_tokens
 from .packages import package_versions
 from .plan import EpisodeSpec
-from .policies.policy import Policy, PolicyError, Prompt
+from .policies.policy import Policy, PolicyError, Prompt, as_request
 from .types import (
+    EXCLUDED_ENDS,
     AskEvent,
     Budget,
     Completion,
@@ -114,7 +115,6 @@ class Session:
         self._seconds = {"env_s": 0.0, "policy_s": 0.0}
         self._load = {"cached_tokens": 0, "forwarded_tokens": 0}
         self._verifier_s: list[float] = []
-        self._last_prepared: tuple[Any, Prepared | None] | None = None
 
     # What an agent may know
 
@@ -289,23 +289,9 @@ class Session:
             PolicyError: The chat template cannot show these messages.
         """
         parent = parent or self._conversations.last(conversation, policy.name)
-        prepared = self._prepared(policy, tuple(messages), tuple(tools), parent)
-        if prepared is not None:
-            return len(prepared.ids)
-        return policy.count_prompt_tokens(Request(messages=tuple(messages), tools=tuple(tools)))
-
-    def _prepared(
-        self,
-        policy: Policy,
-        messages: tuple[Message, ...],
-        tools: tuple[dict[str, Any], ...],
-        parent: Generation | None,
-    ) -> Prepared | None:
-        """Return a prompt in tokens where the policy owns a chat template; that of the last call is kept."""
-        question = (policy, messages, tools, parent)
-        if self._last_prepared is None or self._last_prepared[0] != question:
-            self._last_prepared = (question, self._conversations.prepare(policy, messages, tools, parent))
-        return self._last_prepared[1]
+        prepared = self._conversations.prepare(policy, messages, tools, parent)
+        request = Request(messages=tuple(messages), tools=tuple(tools))
+        return policy.count_prompt_tokens(request) if prepared is None else len(prepared.ids)
 
     async def ask_many(
         self,
@@ -351,20 +337,12 @@ class Session:
                 requests = [request.model_copy(update={"reference": reference}) for request in requests]
             self._need("policy_calls", len(requests))
             parent = parent or self._conversations.last(conversation, policy.name)
-            prompts_in_tokens = [
-                None
-                if request.token_ids is not None or request.messages is None
-                else self._prepared(policy, request.messages, request.tools, parent)
-                for request in requests
-            ]
-            requests = [
-                self._fitted(policy, request, prepared)
-                for request, prepared in zip(requests, prompts_in_tokens, strict=True)
-            ]
+            prepared = [self._conversations.prepare_request(policy, request, parent) for request in requests]
+            requests = [fitted(policy, *each) for each in zip(requests, prepared, strict=True)]
             self._need_prompt_tokens(policy, requests)
             completions = await self._generate(policy, requests)
             made: list[Generation] = []
-            for request, completion, prepared in zip(requests, completions, prompts_in_tokens, strict=True):
+            for request, completion, tokens in zip(requests, completions, prepared, strict=True):
                 one = self._conversations.add(
                     policy,
                     request,
@@ -373,7 +351,7 @@ class Session:
                     conversation=conversation,
                     parent=parent,
                     spans=spans,
-                    prepared=prepared,
+                    prepared=tokens,
                 )
                 self._count(one, completion.usage)
                 made.append(one)
@@ -393,11 +371,7 @@ class Session:
         tools: Sequence[dict[str, Any]],
         share: int,
     ) -> Request:
-        if isinstance(prompt, Request):
-            request = prompt
-        else:
-            messages = (Message(role="user", content=prompt),) if isinstance(prompt, str) else tuple(prompt)
-            request = Request(messages=messages, sampling=sampling or Sampling(), tools=tuple(tools))
+        request = as_request(prompt, sampling, tools)
         changes: dict[str, Any] = {}
         if request.seed is None:
             changes["seed"] = derive_seed("ask", self.spec.sampling_seed, number)
@@ -408,24 +382,9 @@ class Session:
             changes["sampling"] = request.sampling.model_copy(update={"max_tokens": int(limit)})
         return request.model_copy(update=changes)
 
-    def _fitted(self, policy: Policy, request: Request, prepared: Prepared | None) -> Request:
-        """Return a request with its token ids, asking for no more than the policy's context holds."""
-        changes: dict[str, Any] = {} if prepared is None else {"token_ids": prepared.ids}
-        if policy.context_length is not None:
-            count = _prompt_tokens(policy, request) if prepared is None else len(prepared.ids)
-            left = policy.context_length - (count or 0)
-            if left < 1:
-                raise PolicyError(
-                    f"The prompt has {count} tokens, but the context of {policy.name} holds {policy.context_length}, "
-                    "prompt and answer together; let the agent keep less of the history."
-                )
-            if left < request.sampling.max_tokens:
-                changes["sampling"] = request.sampling.model_copy(update={"max_tokens": left})
-        return request.model_copy(update=changes) if changes else request
-
     def _need_prompt_tokens(self, policy: Policy, requests: Sequence[Request]) -> None:
         if self.budget.prompt_tokens is not None:
-            counts = [_prompt_tokens(policy, request) for request in requests]
+            counts = [prompt_tokens(policy, request) for request in requests]
             self._need("prompt_tokens", max(1, sum(count for count in counts if count is not None)))
 
     async def _generate(self, policy: Policy, requests: Sequence[Request]) -> list[Completion]:
@@ -540,11 +499,3 @@ class Session:
                 **{item: count for item, count in self._load.items() if count},
             },
         )
-
-
-def _prompt_tokens(policy: Policy, request: Request) -> int | None:
-    return policy.count_prompt_tokens(request) if request.token_ids is None else len(request.token_ids)
-
-
-EXCLUDED_ENDS = frozenset({EpisodeEnd.POLICY_ERROR, EpisodeEnd.ENV_ERROR, EpisodeEnd.CANCELLED})
-"""An episode that ends so counts neither as success nor as failure."""

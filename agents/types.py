@@ -81,6 +81,10 @@ class EpisodeEnd(StrEnum):
     """The run was stopped."""
 
 
+EXCLUDED_ENDS = frozenset({EpisodeEnd.POLICY_ERROR, EpisodeEnd.ENV_ERROR, EpisodeEnd.CANCELLED})
+"""An episode that ends so counts neither as success nor as failure."""
+
+
 class TextPart(_Record):
     """A piece of text in a message."""
 

@@ -9,7 +9,17 @@ from rlvr.tasks.errors import UnknownName, UserError
 
 from .harness import save, table
 
-BENCHMARKS = ("import_time", "step", "vector", "snapshot", "memory", "sokoban", "verifier", "references")
+BENCHMARKS = (
+    "import_time",
+    "step",
+    "vector",
+    "snapshot",
+    "memory",
+    "sokoban",
+    "verifier",
+    "conversation",
+    "references",
+)
 
 
 def main() -> int:

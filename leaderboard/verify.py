@@ -18,8 +18,8 @@ from ..agents.packages import package_versions
 from ..agents.plan import Placement, env_seed, episode_key, sampling_seed
 from ..agents.reading import RULES, read_action
 from ..agents.registry import AGENTS
-from ..agents.session import EXCLUDED_ENDS
 from ..agents.types import (
+    EXCLUDED_ENDS,
     AskEvent,
     Episode,
     EpisodeEnd,

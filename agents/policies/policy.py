@@ -17,6 +17,14 @@ Prompt = str | Sequence[Message] | Request
 """What a policy can be asked: a text (one user message), messages, or a whole request."""
 
 
+def as_request(prompt: Prompt, sampling: Sampling | None = None, tools: Sequence[dict[str, Any]] = ()) -> Request:
+    """Return a prompt of any form as a request; a whole request brings its own sampling and tools."""
+    if isinstance(prompt, Request):
+        return prompt
+    messages = (Message(role="user", content=prompt),) if isinstance(prompt, str) else tuple(prompt)
+    return Request(messages=messages, sampling=sampling or Sampling(), tools=tuple(tools))
+
+
 class Capability(StrEnum):
     """What a back end can do beyond answering; a strategy names what it needs."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..types import Completion, Message, Request, Sampling
-from .policy import Policy, Prompt
+from .policy import Policy, Prompt, as_request
 
 _started: "weakref.WeakKeyDictionary[Policy, asyncio.Task[None]]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
@@ -22,14 +22,6 @@ def _own_loop() -> asyncio.AbstractEventLoop:
             _loop = asyncio.new_event_loop()
             threading.Thread(target=_loop.run_forever, name="rlvr-sync", daemon=True).start()
         return _loop
-
-
-def as_request(prompt: Prompt, sampling: Sampling | None) -> Request:
-    """Return a prompt of any form as a request."""
-    if isinstance(prompt, Request):
-        return prompt
-    messages = (Message(role="user", content=prompt),) if isinstance(prompt, str) else tuple(prompt)
-    return Request(messages=messages, sampling=sampling or Sampling())
 
 
 def ask_now(policy: Policy, prompts: Prompt | Sequence[Prompt], sampling: Sampling | None) -> list[Completion]:
