@@ -110,18 +110,18 @@ class _Call:
         one, head = self._stretch, q.shape[2]
         keys, values = one.shelf.data[layer, :, one.rows, :, : self._length]
         kv_heads = keys.shape[1]
-        if one.count == 1:
+        if one.new == 1:
             q = q.reshape(len(q), kv_heads, -1, head)
         else:
-            q = q.reshape(one.count, kv_heads, -1, head).transpose(0, 1).reshape(1, kv_heads, -1, head)
+            q = q.reshape(one.new, kv_heads, -1, head).transpose(0, 1).reshape(1, kv_heads, -1, head)
         plain = softcap is None and sinks is None
-        if plain and (one.count > 1 or q.device.type != "cpu"):
+        if plain and (one.new > 1 or q.device.type != "cpu"):
             mask, _ = self._mask(window, q, whole=True)
             found = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, scale=scale)
         else:
             mask, first = self._mask(window, q, whole=False)
             found = _explicit(q, keys, values, mask, first, scale, softcap, sinks)
-        return found if one.count == 1 else found.view(kv_heads, one.count, -1, head).transpose(0, 1)
+        return found if one.new == 1 else found.view(kv_heads, one.new, -1, head).transpose(0, 1)
 
     def _mask(self, window: int | None, q: Tensor, *, whole: bool) -> tuple[Tensor | None, int]:
         """Return what hides from queries what they must not see, and the first column that it covers.
@@ -140,16 +140,16 @@ class _Call:
         if first < length:
             columns = torch.arange(first, length, device=q.device)
             places = torch.from_numpy(one.places).to(q.device)
-            if one.count > 1:
-                places = places + torch.arange(one.count, device=q.device)
+            if one.new > 1:
+                places = places + torch.arange(one.new, device=q.device)
             hidden = columns > places[:, None]
             if window is not None:
                 hidden |= columns <= places[:, None] - window
             mask = torch.zeros(hidden.shape, dtype=q.dtype, device=q.device).masked_fill_(hidden, float("-inf"))
-            if one.count == 1:
+            if one.new == 1:
                 mask = mask[:, None, None]
             else:
-                mask = mask.repeat_interleave(q.shape[2] // one.count, dim=0)[None, None]
+                mask = mask.repeat_interleave(q.shape[2] // one.new, dim=0)[None, None]
             if whole and first:
                 mask, first = F.pad(mask, (first, 0)), 0
         self._masks[window, whole] = mask, first

@@ -27,7 +27,7 @@ class Stretch(NamedTuple):
     start: int
     """The first of their tokens in the batch."""
     rows: slice
-    count: int
+    new: int
     """New tokens a row."""
     places: np.ndarray
     """The place of each row's first new token, `[rows]`."""
@@ -35,12 +35,12 @@ class Stretch(NamedTuple):
     @property
     def length(self) -> int:
         """How many tokens the longest row has, the new ones included."""
-        return int(self.places.max()) + self.count
+        return int(self.places.max()) + self.new
 
     @property
     def stop(self) -> int:
         """The end of their tokens in the batch."""
-        return self.start + len(self.places) * self.count
+        return self.start + len(self.places) * self.new
 
 
 class Batch:

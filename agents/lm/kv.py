@@ -254,43 +254,63 @@ class KVCache:
         wanted = np.asarray(ids, dtype=np.int64)
         named = wanted if names is None else np.asarray(names, dtype=np.int64)
         shelf = self._shelf(len(wanted) + room)
-        donor, reused, pending = self._best(named, min(len(wanted) - 1, len(wanted) if reusable is None else reusable))
+        most = len(wanted) - 1 if reusable is None else min(reusable, len(wanted) - 1)
+        donor, whole, reused, pending = self._best(named, most)
         if pending >= reused + WAIT_TOKENS:
             return WAIT
         self._clock += 1
-        if donor is not None:
-            donor.shelf.used[donor.index] = self._clock  # also keeps it from being evicted for its own copy
-        whole = donor is not None and donor.shelf.state[donor.index] == _IDLE and reused == donor.filled
-        if donor is not None and whole and donor.shelf is shelf:
-            row = donor
-        else:
-            index = self._place(shelf, donor, more)
-            if index is None and donor is not None and donor.shelf.state[donor.index] == _IDLE:
-                if donor.shelf.capacity < shelf.capacity:
-                    # The donor stands in the way of its own longer copy: begin anew.
-                    self.drop(donor)
-                    donor, reused, whole = None, 0, False
-                    index = self._place(shelf, None, more)
-                else:
-                    index = -1
+        if donor is None:
+            index = self._place(shelf, None, more)
             if index is None:
                 return None
-            if index < 0:
-                assert donor is not None
-                row = donor
-            else:
-                row = Row(shelf, index)
-                shelf.owners[index] = row
-                if donor is not None and reused:
-                    shelf.copy(donor, index, reused)
-                    if whole:
-                        self.drop(donor)
+            row = self._take(shelf, index)
+        else:
+            found = self._go_on(shelf, donor, whole, reused, more)
+            if found is None:
+                return None
+            row, reused = found
+        self._use(row, wanted, named, reused)
+        return Opened(row, reused)
+
+    def _go_on(self, shelf: Shelf, donor: Row, whole: bool, reused: int, more: int) -> tuple[Row, int] | None:
+        """Return a row that holds the first tokens of another, and how many; None where there is no room.
+
+        Args:
+            shelf: Where it should stand.
+            donor: The other row.
+            whole: Whether all of the donor is wanted.
+            reused: How many of its tokens are wanted.
+            more: See `open`.
+        """
+        idle = donor.shelf.state[donor.index] == _IDLE
+        if idle and whole and shelf.capacity <= donor.shelf.capacity <= 2 * shelf.capacity:
+            return donor, reused
+        index = self._place(shelf, donor, more)
+        if index is None and idle:
+            if donor.shelf.capacity >= shelf.capacity:
+                return donor, reused
+            self.drop(donor)  # it stands in the way of its own longer copy: begin anew
+            index = self._place(shelf, None, more)
+            return None if index is None else (self._take(shelf, index), 0)
+        if index is None:
+            return None
+        row = self._take(shelf, index)
+        shelf.copy(donor, index, reused)
+        if idle and whole:
+            self.drop(donor)
+        return row, reused
+
+    def _take(self, shelf: Shelf, index: int) -> Row:
+        row = shelf.owners[index] = Row(shelf, index)
+        return row
+
+    def _use(self, row: Row, ids: np.ndarray, names: np.ndarray, filled: int) -> None:
+        """Mark a row as in use, with these tokens known."""
         shelf, index = row.shelf, row.index
         shelf.state[index], shelf.used[index] = _BUSY, self._clock
-        shelf.filled[index], shelf.length[index] = reused, len(wanted)
-        shelf.ids[index, : len(wanted)] = wanted
-        shelf.names[index, : len(wanted)] = named
-        return Opened(row, reused)
+        shelf.filled[index], shelf.length[index] = filled, len(ids)
+        shelf.ids[index, : len(ids)] = ids
+        shelf.names[index, : len(ids)] = names
 
     def fork(self, row: Row, room: int) -> Row | None:
         """Return a copy of a row, in use, with room for more tokens; None where there is no room."""
@@ -298,14 +318,10 @@ class KVCache:
         index = self._place(shelf, row)
         if index is None:
             return None
-        copy = Row(shelf, index)
-        shelf.owners[index] = copy
+        copy = self._take(shelf, index)
         shelf.copy(row, index, row.filled)
-        shelf.ids[index, : row.length] = row.ids
-        shelf.names[index, : row.length] = row.shelf.names[row.index, : row.length]
         self._clock += 1
-        shelf.state[index], shelf.used[index] = _BUSY, self._clock
-        shelf.filled[index], shelf.length[index] = row.filled, row.length
+        self._use(copy, row.ids, row.shelf.names[row.index, : row.length], row.filled)
         return copy
 
     def close(self, row: Row) -> None:
@@ -357,32 +373,32 @@ class KVCache:
             shelf = self.shelves[capacity] = Shelf(capacity, self.info, self.device, self.dtype)
         if shelf.row_bytes > self.limit_bytes:
             raise CacheFull(
-                f"A sequence of {tokens} tokens needs {shelf.row_bytes / 2**20:.0f} MiB for its keys and values, and "
-                f"the cache may take {self.limit_bytes / 2**20:.0f} MiB; raise the limit (cache_mb) or ask for less."
+                f"A sequence of {tokens} tokens needs {shelf.row_bytes / 2**20:.3g} MiB for its keys and values, "
+                f"and the cache may take {self.limit_bytes / 2**20:.3g} MiB; raise cache_mb, or ask for less."
             )
         return shelf
 
-    def _best(self, names: np.ndarray, most: int) -> tuple[Row | None, int, int]:
-        """Return the best row to go on from, how many of its tokens can be used, and how many soon could."""
+    def _best(self, names: np.ndarray, most: int) -> tuple[Row | None, bool, int, int]:
+        """Return the best row to go on from, whether all of it is wanted, how many tokens are, and how many soon."""
         best: Row | None = None
-        rank, reused, pending = (0, 0, 0), 0, 0
+        rank, pending = (0, 0, 0), 0
         for shelf in self.shelves.values():
             rows, shared = shelf.common(names)
             if not len(rows):
                 continue
+            over = shelf.filled[rows] - np.minimum(shared, shelf.filled[rows])
             shared = np.minimum(shared, most)
             usable = np.minimum(shared, shelf.filled[rows])
             busy = shelf.state[rows] == _BUSY
             if busy.any():
                 pending = max(pending, int(shared[busy].max()))
             # The longest; of these an unused one, of these the one with the least beyond.
-            over = shelf.filled[rows] - usable
             order = np.lexsort((over, busy, -usable))
             i = int(order[0])
             found = (int(usable[i]), int(not busy[i]), -int(over[i]))
             if found[0] and (best is None or found > rank):
-                best, rank, reused = shelf.owners[int(rows[i])], found, found[0]
-        return best, reused, pending
+                best, rank = shelf.owners[int(rows[i])], found
+        return best, rank[2] == 0, rank[0], pending
 
     def _place(self, shelf: Shelf, protected: Row | None, more: int = 0) -> int | None:
         """Return a free row of a shelf, made by growing it or by evicting rows; None if that cannot be."""

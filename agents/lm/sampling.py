@@ -68,7 +68,7 @@ def _keep_largest(logits: Tensor, threshold: Tensor, count: Tensor) -> Tensor:
 
 
 def _kept(logits: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
-    """Return which entries `[R, V]` top-k, then top-p keep; `top_k` `[R, 1]` is V, `top_p` 1 where there is no limit."""
+    """Return which entries `[R, V]` top-k, then top-p keep; `top_k` `[R, 1]` is V and `top_p` 1 without a limit."""
     vocabulary = logits.shape[-1]
     total = torch.logsumexp(logits, -1, keepdim=True)
     sized = top_k < vocabulary
@@ -134,7 +134,7 @@ def invert(logprobs: Tensor, uniform: Tensor) -> Tensor:
 
 
 def _find(sums: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the first place where ascending `sums` `[R, n]` exceed `target` `[R, 1]`, and what it exceeds before it."""
+    """Return the first place where ascending `sums` `[R, n]` exceed `target` `[R, 1]`, and the rest of the target."""
     total = sums[:, -1:]
     target = torch.minimum(target, torch.nextafter(total, torch.zeros_like(total))).clamp(min=0)
     place = torch.searchsorted(sums, target, right=True).clamp(max=sums.shape[-1] - 1)

@@ -12,13 +12,27 @@ from .engine import Job
 class Steps(Protocol):
     """What a thread needs of an engine; see `Engine`."""
 
-    def submit(self, job: Job) -> None: ...
-    def cancel(self, job: Job) -> None: ...
-    def wake(self) -> None: ...
-    def wait(self) -> None: ...
-    def step(self) -> bool: ...
-    def clear(self) -> None: ...
-    def fail_all(self, error: Exception) -> None: ...
+    def submit(self, job: Job) -> None:
+        """Hand in a request, from any thread."""
+
+    def cancel(self, job: Job) -> None:
+        """Take a request back, from any thread."""
+
+    def wake(self) -> None:
+        """End a `wait`, from any thread."""
+
+    def wait(self) -> None:
+        """Return as soon as there may be something to do."""
+
+    def step(self) -> bool:
+        """Do some work; returns whether there is more."""
+        ...
+
+    def clear(self) -> None:
+        """Forget what depends on the weights."""
+
+    def fail_all(self, error: Exception) -> None:
+        """End everything under way with an error."""
 
 
 class Stopped(RuntimeError):

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,8 @@ class TinyPolicy(LocalPolicy):
 
     Raises:
         MissingData: A file is not there.
-        UserError: The device or the type is none.
+        MissingExtra: torch is not installed.
+        UserError: The type is none.
     """
 
     def __init__(self, folder: Path, name: str, config: LocalConfig | None = None) -> None:
@@ -48,6 +50,8 @@ class TinyPolicy(LocalPolicy):
         for file in ("model.safetensors", "config.json", "tokenizer.json"):
             if not (folder / file).is_file():
                 raise MissingData(f"There is no model in {folder}: {file} is missing.")
+        if find_spec("torch") is None:
+            raise MissingExtra("torch", "hf")
         super().__init__(name, partial(_load, folder, config), config, chat=ChatTemplate.from_folder(folder))
         self.folder = folder
         shape = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -76,10 +80,6 @@ class TinyPolicy(LocalPolicy):
 
 
 def _load(folder: Path, config: LocalConfig) -> Loaded:
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtra("torch", "hf") from None
     from ..lm.load import pick_device
     from ..lm.qwen3 import load
 
