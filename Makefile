@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 DEMO_OUT ?= runs/demo
 SITE ?= site
 
-.PHONY: demo test bench check lint types imports wheel clean peers
+.PHONY: demo test test-vllm bench check lint types imports wheel clean peers
 
 # One marker a kind of installation, so that nothing is installed twice.
 $(VENV)/.core: pyproject.toml constraints.txt
@@ -28,6 +28,17 @@ demo: $(VENV)/.core ## Evaluate three agents on all families, verify every recor
 
 test: $(VENV)/.dev ## All tests
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+# vLLM's build for CPUs pins other versions of torch's companions than there are, so every version is ours, and it
+# has an environment of its own (about 2.1 GB).
+$(VENV)-vllm/.done: pyproject.toml tests/vllm/requirements.txt
+	test -x $(VENV)-vllm/bin/python || $(PYTHON) -m venv $(VENV)-vllm
+	$(VENV)-vllm/bin/python -m pip --disable-pip-version-check -q install --no-deps -r tests/vllm/requirements.txt
+	$(VENV)-vllm/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	touch $@
+
+test-vllm: $(VENV)-vllm/.done ## Tests of the policy vllm, on the CPU (Linux, x86)
+	$(VENV)-vllm/bin/python -m pytest -q tests/vllm
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

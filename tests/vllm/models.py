@@ -1,5 +1,6 @@
 """Small models of random weights, and what our own forward pass says about them."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,12 @@ GREEDY = Sampling(temperature=0, max_tokens=24, logprobs=True)
 
 def ask(runner, policy, *requests):
     return runner.run(policy.generate(requests))
+
+
+async def under_way(policy, count):
+    """Wait until the engine has so many requests."""
+    while policy._engine.unfinished != count:
+        await asyncio.sleep(0.01)
 
 
 def filtered(logits, sampling):

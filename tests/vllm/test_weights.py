@@ -10,7 +10,7 @@ from rlvr.agents.policies.vllm import VllmPolicy
 from rlvr.agents.types import Request, Sampling
 from rlvr.tasks.errors import UserError
 
-from .models import GREEDY, PROMPT, ask, check_logprobs
+from .models import GREEDY, PROMPT, ask, check_logprobs, under_way
 
 SAMPLED = Sampling(max_tokens=16, logprobs=True, ignore_eos=True)
 
@@ -51,8 +51,7 @@ def test_weights_change_between_requests_not_in_their_midst(model, other_model, 
 
     async def overtaken():
         running = asyncio.create_task(policy.generate([long]))
-        while policy._engine.get_num_unfinished_requests() < 1:
-            await asyncio.sleep(0.01)
+        await under_way(policy, 1)
         await asyncio.sleep(0.05)
         updating = asyncio.create_task(policy.update_weights(to_transformers(other_model.own)))
         await asyncio.sleep(0.02)
@@ -73,7 +72,10 @@ def test_weights_change_between_requests_not_in_their_midst(model, other_model, 
     [
         (lambda weights: weights.pop("model.norm.weight"), "1 tensors are missing, such as model.norm.weight"),
         (lambda weights: weights.update({"module.norm": torch.zeros(3)}), "unknown to the model, such as module.norm"),
-        (lambda weights: weights.update({"model.norm.weight": torch.zeros(3)}), "has the shape [3] where the model has"),
+        (
+            lambda weights: weights.update({"model.norm.weight": torch.zeros(3)}),
+            "has the shape [3] where the model has",
+        ),
     ],
     ids=["missing", "unknown", "shape"],
 )
