@@ -3,11 +3,14 @@
 import os
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..tasks.errors import UserError
+from ..trainers.demonstrations import COUNTED, check_demonstrations, make_demonstrations, read_manifest
+from ..trainers.experts.mix import find_mix
 from .output import print_json, print_table, say
 
 COLUMNS = ("entry", "level", "form", "documents", "replies", "tokens", "learned", "tokens/reply", "share")
@@ -30,9 +33,6 @@ def experts_command(
     Raises:
         UserError: The mix or the folder is wrong.
     """
-    from ..trainers.demonstrations import check_demonstrations, make_demonstrations, read_manifest
-    from ..trainers.experts.mix import find_mix
-
     if split not in ("train", "valid"):
         raise UserError(f"Demonstrations are made of the splits train and valid, not of {split!r}.")
     if check:
@@ -74,16 +74,15 @@ def print_counts(manifest: dict[str, Any]) -> None:
     print(f"sha256 {manifest['sha256']}")
 
 
-def _sum(cells: Any) -> dict[str, int]:
-    cells = list(cells)
-    return {what: sum(cell[what] for cell in cells) for what in cells[0]}
+def _sum(cells: Collection[dict[str, int]]) -> dict[str, int]:
+    return {what: sum(cell[what] for cell in cells) for what in COUNTED}
 
 
 def _row(names: tuple[str, ...], counts: dict[str, int], whole: int) -> tuple[str, ...]:
     per_reply = counts["tokens"] / max(1, counts["steps"])
     return (
         *names,
-        *(str(counts[what]) for what in ("documents", "steps", "tokens", "learned_tokens")),
+        *(str(counts[what]) for what in COUNTED),
         f"{per_reply:.0f}",
         f"{counts['tokens'] / max(1, whole):.1%}",
     )

@@ -175,12 +175,16 @@ def test_the_search_of_a_maze_enters_neighbours_only_and_ends_at_the_exit():
 
 def test_the_thought_of_sokoban_names_the_pushes_that_follow():
     for document in documents(entry("sokoban-v0", forms={"think": 1}), 10):
-        said = [re.fullmatch(r"<think>push ([a-z ]+?)(?:, walk ([a-z ]+))?</think>.*", text) for text in replies(document)]
+        said = [
+            re.fullmatch(r"<think>push ([a-z ]+?)(?:, walk ([a-z ]+))?</think>.*", text) for text in replies(document)
+        ]
         observations = [m.content for m, _ in document.messages if m.role == "user"]
         pushed = [re.match(r"You pushed a box (\w+)", text)[1] for text in observations if "You pushed" in text]
         pushed.append(said[-1][1])
         assert said[0][1].replace(" then", "").split() == pushed
-        assert all((found[2] or found[1]).split()[0] == re.search("<action>(.*)</action>", found[0])[1] for found in said)
+        assert all(
+            (found[2] or found[1]).split()[0] == re.search("<action>(.*)</action>", found[0])[1] for found in said
+        )
 
 
 @pytest.mark.parametrize(
@@ -211,7 +215,12 @@ def test_every_calculation_in_a_thought_is_true():
 
 def test_the_steps_of_an_expression_come_innermost_first():
     done = calculations(r"60 \div 5 - (58 + 48) \times 2")
-    assert [f"{a}{sign}{b}={result}" for a, sign, b, result in done] == ["60/5=12", "58+48=106", "106*2=212", "12-212=-200"]
+    assert [f"{a}{sign}{b}={result}" for a, sign, b, result in done] == [
+        "60/5=12",
+        "58+48=106",
+        "106*2=212",
+        "12-212=-200",
+    ]
     assert calculations(r"\frac{1}{2} + 3") is None and calculations("2^{3}") is None
 
 
@@ -286,4 +295,23 @@ def test_unread_tally_keeps_the_maze_expert_the_same():
     state = stage.env.snapshot().state
     tally = Tally()
     tally.add("up", 1.0)
-    assert stage.adviser.advise(stage.env, state, "way", tally) == stage.adviser.advise(stage.env, state, "way", Tally())
+    assert stage.adviser.advise(stage.env, state, "way", tally) == stage.adviser.advise(
+        stage.env, state, "way", Tally()
+    )
+
+
+@pytest.mark.parametrize("env", ENVS)
+def test_the_same_generator_gives_the_same_documents_whatever_was_played_before(env):
+    stage = Stage(entry(env, forms={"think": 1, "raw": 1}, noise=0.3))
+
+    def play(number):
+        return list(stage.play(Rng.named("test", number)))
+
+    first = [play(number) for number in range(20)]
+    assert all(first)
+    assert [play(number) for number in reversed(range(20))] == first[::-1]
+
+
+def test_an_environment_of_one_turn_has_no_steps_beside_the_experts():
+    found = documents(entry("game24-text-v0", noise=0.9), 20)
+    assert all(document.messages[-1][1] and len(document.messages) == 3 for document in found)

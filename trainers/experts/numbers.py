@@ -133,7 +133,7 @@ class Game24Adviser(Adviser):
     def advise(self, env: TextEnv[Any], state: Any, style: str, tally: Tally) -> list[Advice]:
         """Return operations that lead to the target, or the expression where it is asked for at once."""
         if isinstance(state, TextState):
-            return _answer(state.numbers, state.target, isinstance(env.rules, Game24TextRules))
+            return list(_answer(state.numbers, state.target, isinstance(env.rules, Game24TextRules)))
         rules: StepsRules = cast(StepsRules, env.rules)
         plan = rules.solve(state)
         if not plan:
@@ -164,12 +164,12 @@ class Game24Adviser(Adviser):
 
 
 @lru_cache(maxsize=8192)
-def _answer(numbers: tuple[int, ...], target: int, all_of_them: bool) -> list[Advice]:
+def _answer(numbers: tuple[int, ...], target: int, all_of_them: bool) -> tuple[Advice, ...]:
     """Return an expression with the target's value, after the calculations in it; of whole numbers where that goes."""
     found = find_expression(numbers, target, "exact", subset=not all_of_them)
     if found is None and all_of_them:
         found = find_expression(numbers, target, "rational")
     if found is None:
-        return []
+        return ()
     done = calculations(found) or []
-    return [Advice(found, ", ".join(f"{a} {sign} {b} = {result}" for a, sign, b, result in done))]
+    return (Advice(found, ", ".join(f"{a} {sign} {b} = {result}" for a, sign, b, result in done)),)

@@ -23,6 +23,8 @@ PLAN = (
 )
 """What the direct agent's `system` says where a plan is asked for."""
 
+MAX_ATTEMPTS = 100
+"""Episodes that are begun before an entry is given up as hopeless."""
 WIDENED = "widened"
 """The difficulty that demonstrations of widened tasks are counted under."""
 
@@ -83,15 +85,22 @@ class Stage:
         self.env.reset(seed=0, options={"difficulty": next(iter(entry.levels)), "split": split})
 
     def play(self, rng: Rng) -> Iterator[Document]:
-        """Yield the documents of one episode; the same generator, the same documents."""
+        """Yield the documents of one episode; the same generator, the same documents.
+
+        An episode that a step beside the expert's makes hopeless before anything is learned is played anew.
+        """
         env = self.env
-        manner = self._manner(rng)
-        task = self._task(rng)
-        head = (task.difficulty, task.uid, task.model_dump(mode="json", exclude_defaults=True), manner.form)
-        told = _Telling(self, manner, rng)
-        observation, info = env.reset(options={"task": task})
-        for conversation in told.conversations(observation, info):
-            yield Document(*head, manner.history, conversation)
+        for _ in range(MAX_ATTEMPTS):
+            manner = self._manner(rng)
+            task = self._task(rng)
+            head = (task.difficulty, task.uid, task.model_dump(mode="json", exclude_defaults=True), manner.form)
+            told = _Telling(self, manner, rng)
+            observation, info = env.reset(options={"task": task})
+            conversations = list(told.conversations(observation, info))
+            if conversations:
+                yield from (Document(*head, manner.history, conversation) for conversation in conversations)
+                return
+        raise UserError(f"The expert of entry {self.entry.name} found no way in {MAX_ATTEMPTS} episodes.")
 
     def _task(self, rng: Rng) -> Task:
         """Return a task of the split."""
@@ -150,7 +159,7 @@ class _Telling:
                 yield from self._document(system, left_out)
                 left_out += max(1, (past - left_out) // 2)
                 self.learned = [False] * len(self.learned)
-            noisy = rng.random() < stage.entry.noise and not env.rules.judged
+            noisy = rng.random() < stage.entry.noise and info["steps_left"] > 1  # one that ends it teaches nothing
             if noisy and not (manner.form.startswith("plan") and self.goals is None):
                 action, way = stage.stray(rng), []
                 self._say(Message(role="assistant", content=self._reply(Advice(action))))
