@@ -64,15 +64,6 @@ class Trained:
         """Return the number of weights."""
         return sum(weight.numel() for _, weight in self.named_parameters())
 
-    def groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Return the optimizer's groups: matrices decay, gains and biases do not."""
-        matrices: list[Tensor] = []
-        others: list[Tensor] = []
-        for name, weight in self.named_parameters():
-            (matrices if weight.dim() >= 2 and "norm" not in name.lower() else others).append(weight)
-        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-        return [group for group in groups if group["params"]]
-
     def save(self, folder: Path, tokenizer: Path) -> None:
         """Write weights in half precision and the tokenizer, as transformers and vLLM load them."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from .examples import processors, read_examples
 from .files import replace_folder, replace_text
 from .gradients import Loss, Workers, parameters
 from .models import Trained
+from .optimizer import make_optimizer
 from .packing import Documents, Ints, Order, epoch_steps, permutation
 from .sft_config import UNSEEN_BY_RESUME, OptimizerConfig, SftConfig
 
@@ -146,13 +147,7 @@ class Sft:
         started = time.monotonic()
         self._settle()
         weights = parameters(trained.model)
-        optimizer = torch.optim.AdamW(
-            trained.groups(config.optimizer.weight_decay),
-            lr=0.0,
-            betas=config.optimizer.betas,
-            eps=config.optimizer.epsilon,
-            fused=True,
-        )
+        optimizer = make_optimizer(trained.named_parameters(), config.optimizer)
         place = _Place()
         state = checkpoint.newest(config.out)
         if state is not None:

@@ -75,8 +75,10 @@ class OrderConfig(Config):
 
 
 class OptimizerConfig(Config):
-    """AdamW (Loshchilov and Hutter 2019), with a warm-up and a cosine."""
+    """AdamW (Loshchilov and Hutter 2019) or Muon (Jordan et al. 2024), with a warm-up and a cosine."""
 
+    kind: Literal["adamw", "muon"] = "adamw"
+    """`muon`: for the matrices of blocks, beside AdamW for all else; see `make_optimizer`."""
     learning_rate: Positive = 1e-3
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     final_share: Fraction = 0.1
