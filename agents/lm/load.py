@@ -1,5 +1,6 @@
 """From a model's name to the model itself: which device, which numbers, whose code, and what to say where it fails."""
 
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,8 @@ def load(
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(f"{name} is an encoder with a decoder ({config.model_type}); only causal models can play.")
     tokenizer = _tokenizer(transformers, folder, name, trust_remote_code)
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
     try:
         made: Any = transformers.AutoModelForCausalLM.from_pretrained(
             folder,

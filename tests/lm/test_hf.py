@@ -36,12 +36,13 @@ def ragged_logits(model, rows, pieces=1, *, embeds=False, edit=None):
         parts = [(len(row) * piece // pieces, len(row) * (piece + 1) // pieces) for row in rows]
         present = [(i, low, high) for i, (low, high) in enumerate(parts) if low < high]
         attend.expect([(i, high - low) for i, low, high in present])
-        ids = torch.tensor([token for i, low, high in present for token in rows[i][low:high]])
-        positions = torch.cat([torch.arange(low, high) for _, low, high in present])
+        ids = torch.tensor([token for i, low, high in present for token in rows[i][low:high]]).to(model.device)
+        positions = torch.cat([torch.arange(low, high) for _, low, high in present]).to(model.device)
         with torch.no_grad():
             given = {"embeds": model.embed(ids)} if embeds else {}
             hidden = model.forward(None if embeds else ids, positions, attend, edit=edit, **given)
             logits = model.logits(hidden)
+        logits = logits.cpu()
         for (i, _, _), own in zip(present, logits.split([high - low for _, low, high in present]), strict=True):
             found[i].append(own)
     return [torch.cat(own) for own in found]
@@ -98,6 +99,15 @@ def test_every_block_is_edited_once_and_in_order(routed, name):
     assert seen == [(layer, (9, model.info.hidden_size)) for layer in range(3)]
     assert not torch.equal(ragged_logits(model, [row], edit=lambda layer, hidden: hidden + 1)[0], plain[0])
     assert_close(ragged_logits(model, [row]), plain, 0)
+
+
+@pytest.mark.parametrize("device", zoo.DEVICES)
+@pytest.mark.parametrize("name", ["qwen3", "gemma2", "gpt_oss"])
+def test_devices_agree(name, device):
+    model = route(zoo.fresh(name).to(device), "no weights")
+    rows = zoo.rows_of_tokens(LENGTHS, name)
+    assert model.device.type == device
+    assert_close(ragged_logits(model, rows, pieces=2), padded_logits(zoo.original(name), rows, "left"), 1e-3)
 
 
 def test_the_measures_are_those_of_the_configuration(routed):

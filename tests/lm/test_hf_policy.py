@@ -153,6 +153,18 @@ def test_steered_logprobs_equal_a_fresh_pass_that_is_steered_too(policy, name, w
             assert len(ids) - 15 <= completion.usage.cached_tokens < len(ids) - 8
 
 
+@pytest.mark.parametrize("device", zoo.DEVICES)
+def test_probes_and_steering_work_on_every_device(policy, device):
+    steer = (Steer(1, vector(), 2.0, Where.GENERATED),)
+    probes = {"hidden": HiddenProbe(reduce=Reduce.FULL), "attention": AttentionProbe()}
+    made = policy("gemma2", device=device, dtype="float32")
+    rows = zoo.rows_of_tokens((5, 21, 12), "devices")
+    found = answer(made, [request(row, i, hooks=Hooks(probes=probes, steer=steer)) for i, row in enumerate(rows)])
+    assert made.model.device.type == device
+    assert_recorded("gemma2", found, steer, tolerance=1e-3)
+    assert all(one.readings["hidden"].device.type == "cpu" and len(one.readings["attention"]) == 12 for one in found)
+
+
 def test_nobody_feels_a_neighbours_steering(policy):
     made = policy("llama")
     rows = zoo.rows_of_tokens((5, 21, 12), "neighbours")
@@ -292,6 +304,7 @@ def test_a_model_with_another_state_answers_one_request_at_a_time_and_says_so_on
         answer(made, [request(rows[0], hooks=Hooks(probes={"a": AttentionProbe()}))])
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot share batches")
 def test_the_state_of_a_whole_sequence_is_trained_as_transformers_does(policy):
     made = policy("mamba").model
     rows = zoo.rows_of_tokens((9, 4), "mamba", "train")

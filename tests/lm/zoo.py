@@ -47,6 +47,8 @@ CONFIGS = {
 }  # fmt: skip
 """Architectures that keep to the attention interface: name of the configuration, and its values."""
 
+DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
 OTHERS = {
     "mamba": ("MambaConfig", {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 4,
                               "pad_token_id": 0, "eos_token_id": END, "bos_token_id": 2}),
