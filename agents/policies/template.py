@@ -67,6 +67,9 @@ class ChatTemplate:
         self.fingerprint = text_hash(
             json.dumps([source, self._variables, sorted(codec.control.items()), codec.size], sort_keys=True)
         )
+        self._in_parts = False
+        self._in_parts = not self._shows_texts()
+        """Whether the template wants contents as lists of parts, as some of vision models do."""
         self._past: dict[tuple[bool, bool, bool], Past] = {}
         self.opening_text = self._opening_text()
         """The generation prompt, where it stands alone at the end of a rendered prompt."""
@@ -242,14 +245,13 @@ class ChatTemplate:
         import jinja2
 
         try:
-            return self._render(
-                messages=[self._plain(message) for message in messages],
-                tools=self._shielded(list(tools)) if tools else None,
-                documents=None,
-                add_generation_prompt=opening,
-                **self._variables,
-            )
-        except jinja2.TemplateError as error:
+            try:
+                return self._rendered(messages, tools, opening, objects=True)
+            except TypeError:
+                if not any(message.tool_calls for message in messages):
+                    raise
+                return self._rendered(messages, tools, opening, objects=False)
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
             if messages and messages[0].role == "system" and "system" in str(error).lower():
                 raise TemplateRefusal(
                     f"The chat template of {self.name} takes no system message; put the instructions into the first "
@@ -257,18 +259,37 @@ class ChatTemplate:
                 ) from None
             raise TemplateRefusal(f"The chat template of {self.name} refuses these messages: {error}.") from None
 
-    def _plain(self, message: Message) -> dict[str, Any]:
-        plain: dict[str, Any] = {"role": message.role, "content": self.codec.shield(self.text_of(message))}
+    def _rendered(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], opening: bool, *, objects: bool
+    ) -> str:
+        return self._render(
+            messages=[self._plain(message, objects) for message in messages],
+            tools=self._shielded(list(tools)) if tools else None,
+            documents=None,
+            add_generation_prompt=opening,
+            **self._variables,
+        )
+
+    def _plain(self, message: Message, objects: bool) -> dict[str, Any]:
+        """Return a message as templates expect it; `objects` says whether arguments of calls are objects or text."""
+        text = self.codec.shield(self.text_of(message))
+        plain: dict[str, Any] = {
+            "role": message.role,
+            "content": [{"type": "text", "text": text}] if self._in_parts else text,
+        }
         if message.tool_calls:
-            plain["tool_calls"] = [
+            calls = [
                 {
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": _arguments(call.arguments)},
+                    "function": {
+                        "name": call.name,
+                        "arguments": _arguments(call.arguments) if objects else call.arguments,
+                    },
                 }
                 for call in message.tool_calls
             ]
-            plain["tool_calls"] = self._shielded(plain["tool_calls"])
+            plain["tool_calls"] = self._shielded(calls)
         if message.tool_call_id is not None:
             plain["tool_call_id"] = self.codec.shield(message.tool_call_id)
         return plain
@@ -351,6 +372,12 @@ class ChatTemplate:
                 if role is not None:
                     borders += [(place, role), (position, Role.PROMPT)]
         return borders if opening == len(text) else [*borders, (opening, Role.PROMPT)]
+
+    def _shows_texts(self) -> bool:
+        try:
+            return _ASKED in self.render([Message(role="user", content=_ASKED)])
+        except TemplateRefusal:
+            return False
 
     def _opening_text(self) -> str:
         asked = [Message(role="user", content=_ASKED)]

@@ -94,7 +94,13 @@ STRICT_RESULTS = (
     + TOOLS_FIRST
 )
 
+PARTS = CHATML.replace("message.content }}", "message.content[0].text }}")
+
+TEXT_ARGUMENTS = CHATML.replace("call.function | tojson", "call.function.arguments")
+
 TEMPLATES = {
+    "parts": PARTS,
+    "text arguments": TEXT_ARGUMENTS,
     "ours": OURS,
     "chatml": CHATML,
     "stripping": STRIPPING,

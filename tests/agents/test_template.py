@@ -35,7 +35,7 @@ def hugging_face(source):
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(TEMPLATES) - {"no system"}))
+@pytest.mark.parametrize("name", sorted(set(TEMPLATES) - {"no system", "parts"}))
 def test_prompts_are_those_of_transformers(name):
     theirs = hugging_face(TEMPLATES[name])
     plain = [{"role": message.role, "content": message.content} for message in TALK]
@@ -64,6 +64,17 @@ def test_tools_and_calls_are_written_as_transformers_writes_them():
         plain, tools=tools, add_generation_prompt=True, tokenize=True, return_dict=False
     )
     assert chat("tools first").prompt_ids(talk, tools) == want
+
+
+def test_a_template_that_wants_parts_gets_parts():
+    assert chat("parts").prompt_ids(TALK) == chat("chatml").prompt_ids(TALK)
+    assert chat("parts").end_of_turn == chat("chatml").end_of_turn
+
+
+def test_a_template_that_wants_arguments_as_text_gets_text():
+    call = ToolCall(id="000000001", name="look", arguments='{"where": "up"}')
+    spoken = chat("text arguments").prompt_ids([user("go"), assistant("well", tool_calls=(call,)), result("a wall")])
+    assert '<tool_call>{"where": "up"}</tool_call>' in chat().decode(spoken)
 
 
 def test_each_token_of_a_prompt_knows_what_it_is():
@@ -190,6 +201,11 @@ def test_a_template_without_a_system_role_says_so():
 
 def test_what_else_a_template_refuses_is_passed_on():
     assert "A result needs a call" in refusal(lambda: chat("strict results").start([user("go"), result("x")], TOOLS))
+
+
+def test_a_template_that_fails_says_so():
+    broken = CHATML.replace("message.content }}", "message.content + 1 }}")
+    assert "refuses these messages" in refusal(lambda: ChatTemplate(chat().codec, broken, name="broken"))
 
 
 def test_a_template_that_shows_no_tools_is_not_silently_given_any():
