@@ -39,7 +39,10 @@ class PackedAttention:
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         # Four dimensions, although the first is 1: the fused kernel takes nothing else.
         documents = zip(*(x.transpose(0, 1).unsqueeze(0).split(self.lengths, dim=2) for x in (q, k, v)), strict=True)
-        seen = [F.scaled_dot_product_attention(*one, is_causal=True, scale=scale) for one in documents]
+        seen = [
+            F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=scale)
+            for queries, keys, values in documents
+        ]
         return torch.cat(seen, dim=2).squeeze(0).transpose(0, 1)
 
 

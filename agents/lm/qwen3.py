@@ -86,9 +86,9 @@ class Block(nn.Module):
         qk = torch.addcmul(qk * cos, torch.cat((second, first), dim=-1), sin).to(qkv.dtype)
         q, k = qk.split((self.heads, self.kv_heads), dim=1)
         if wanted is not None:
-            q, x, rows = q[wanted], x[wanted], len(wanted)
+            q, x = q[wanted], x[wanted]
         seen = attend(self.layer, q, k, qkv[:, rotated:], scale=self.scale)
-        x = x + F.linear(seen.reshape(rows, -1), self.out)
+        x = x + F.linear(seen.flatten(1), self.out)
         gate, up = F.linear(F.rms_norm(x, self.mlp_norm.shape, self.mlp_norm, self.eps), self.gate_up).chunk(2, dim=-1)
         return x + F.linear(F.silu(gate) * up, self.down)
 

@@ -27,7 +27,7 @@ def small_model(dtype=torch.float32, seed=3, **shape):
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() == 2:
-                weight.mul_(8)
+                weight.mul_(5)
     model = model.to(dtype).eval().requires_grad_(False)
     model.set_rotation(dtype)
     return model
