@@ -117,6 +117,24 @@ def test_single_steps_are_byte_by_byte_the_prompts_of_the_direct_agent(env, hist
     assert all([learned for _, learned in one.messages] == [False] * (len(one.messages) - 1) + [True] for one in found)
 
 
+def test_legal_actions_are_listed_in_their_share_of_episodes():
+    listed = ["Legal actions: " in one.messages[1][0].content for one in documents(entry("maze-v0", legal=0.5), 40)]
+    assert 8 < sum(listed) < 32
+    assert not any("Legal actions: " in one.messages[1][0].content for one in documents(entry("maze-v0"), 10))
+
+
+def test_where_no_thought_came_before_every_reply_searches_anew():
+    made = entry("maze-v0", forms={"think": 1}, thoughts={"search": 1}, histories={"0": 1}, steps=100)
+    found = documents(made, 3)
+    assert len(found) > 15
+    assert all(": " in one.messages[-1][0].content for one in found)
+
+
+def test_the_bandits_index_is_ucb1s_with_two_digits():
+    assert index(4, "0.50", 16) == ("0.59", "1.09")
+    assert index(1, "-0.25", 2) == ("0.59", "0.34")
+
+
 def order(document, history):
     said = document.messages[1][0].content
     number = re.search(r"of the (\d+) turn" if history == "summary" else r"\((\d+) earlier turn", said)

@@ -142,8 +142,6 @@ class _Telling:
         self.tally = Tally()
         self.goals: tuple[str, ...] | None = None
         """The sub-goals that are left of the plan that was written; None before."""
-        self.fresh = True
-        """Whether the next thought has none before it to go on from."""
 
     def conversations(self, observation: str, info: dict[str, Any]) -> Iterator[list[tuple[Message, bool]]]:
         """Play, and yield the conversations that are to be learned."""
@@ -163,7 +161,6 @@ class _Telling:
             if noisy and not (manner.form.startswith("plan") and self.goals is None):
                 action, way = stage.stray(rng), []
                 self._say(Message(role="assistant", content=self._reply(Advice(action))))
-                self.fresh = True
             else:
                 state = env.snapshot().state
                 way = way or stage.adviser.advise(env, state, manner.style, self.tally)
@@ -180,7 +177,8 @@ class _Telling:
                         shown = [(message, False) for message in self._prompt(past, info)]
                         chosen[place : place + 1] = [[system, *shown, (reply, True)]]
                 self._say(reply, True)
-                self.fresh = not whole
+                if advice.fresh and not whole:
+                    way = []  # the next document shows no thought to go on from
             if env.rules.judged:
                 break  # one answer, and nothing to learn from the verdict
             observation, reward, terminated, truncated, info = env.step(action)
@@ -219,7 +217,7 @@ class _Telling:
     def _reply(self, advice: Advice) -> str:
         """Return what is said: an action in the form of reply, with thought and plan where there are any."""
         form, rules, action = self.manner.form, self.stage.env.rules, advice.action
-        thought = (self.fresh and advice.fresh) or advice.thought
+        thought = advice.fresh or advice.thought
         if form == "json":
             return json.dumps({"action": action}, ensure_ascii=False)
         if form == "boxed":
