@@ -1,11 +1,10 @@
 """A key that is sent to its server and seen nowhere else."""
 
 import base64
-import json
+import html
 import logging
 import re
 from collections.abc import Generator
-from urllib.parse import quote
 
 import httpx
 
@@ -31,8 +30,7 @@ class Secret:
 
     def __init__(self, value: str = "") -> None:
         self.__value = value
-        guises = "|".join(map(re.escape, _guises(value)))
-        self._pattern = re.compile(guises, re.IGNORECASE) if len(value) >= SHORTEST_SECRET else None
+        self._pattern = re.compile(_pattern(value), re.IGNORECASE) if len(value) >= SHORTEST_SECRET else None
         self._filter = _Struck(self)
 
     def __bool__(self) -> bool:
@@ -46,7 +44,7 @@ class Secret:
         return self._pattern is not None and self._pattern.search(text) is not None
 
     def strike(self, text: str) -> str:
-        """Return a text without the key: as it is, percent-encoded, in base64 or escaped for JSON, in any case."""
+        """Return a text without the key: as it is, or encoded for JSON, an address, HTML or in base64, in any case."""
         return text if self._pattern is None else self._pattern.sub(MARK, text)
 
     def auth(self) -> httpx.Auth | None:
@@ -85,14 +83,22 @@ class _Struck(logging.Filter):
         return True
 
 
-def _guises(value: str) -> list[str]:
-    """Return the forms in which a server may repeat a key, the longest first."""
-    raw = value.encode()
-    forms = {
-        value,
-        quote(value, safe=""),
-        json.dumps(value)[1:-1],
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
-    }
-    return sorted(forms, key=len, reverse=True)
+def _pattern(value: str) -> str:
+    """Return what a key may look like after several encodings in JSON, addresses and HTML, or one in base64."""
+    spelled = r"\\{0,15}".join(_spellings(character) for character in value)  # bounded: texts may be all backslashes
+    whole = {encode(value.encode()).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return "|".join([spelled, *map(re.escape, sorted(whole))])
+
+
+def _spellings(character: str) -> str:
+    code = f"{ord(character):02x}"
+    named = html.escape(character)
+    spellings = [
+        re.escape(character),
+        f"u00{code}",
+        f"%(?:25){{0,7}}{code}",
+        f"&(?:amp;){{0,7}}#(?:{ord(character)}|x{code});",
+    ]
+    if named != character:
+        spellings.append(f"{ampersand}{named[1:]}")
+    return f"(?:{'|'.join(spellings)})"
