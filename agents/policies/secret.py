@@ -92,13 +92,9 @@ def _pattern(value: str) -> str:
 
 def _spellings(character: str) -> str:
     code = f"{ord(character):02x}"
-    named = html.escape(character)
-    spellings = [
-        re.escape(character),
-        f"u00{code}",
-        f"%(?:25){{0,7}}{code}",
-        f"&(?:amp;){{0,7}}#(?:{ord(character)}|x{code});",
-    ]
-    if named != character:
-        spellings.append(f"{ampersand}{named[1:]}")
+    ampersand = "&(?:amp;){0,7}"
+    number = f"{ampersand}#(?:{ord(character)}|x{code});"
+    spellings = [re.escape(character), f"u00{code}", f"%(?:25){{0,7}}{code}", number]
+    if html.escape(character) != character:
+        spellings.append(f"{ampersand}{html.escape(character)[1:]}")
     return f"(?:{'|'.join(spellings)})"
