@@ -65,7 +65,16 @@ def test_a_wheel_built_from_a_clean_archive_holds_the_packages_and_nothing_else(
     assert in_wheel == in_source
     assert "rlvr/py.typed" in names
     data = {name for name in names if not name.endswith((".py", "py.typed"))}
-    assert {Path(name).suffix for name in data} <= {".html", ".css", ".js", ".json", ".jinja", ".safetensors", ".md"}
+    assert {Path(name).suffix for name in data} <= {
+        ".html",
+        ".css",
+        ".js",
+        ".json",
+        ".jinja",
+        ".safetensors",
+        ".md",
+        ".yaml",
+    }
     for model in (source / "agents" / "weights").iterdir():
         assert {f"rlvr/agents/weights/{model.name}/{file.name}" for file in model.iterdir()} <= data
     assert {name for name in data if name.startswith("rlvr/leaderboard/")} == {

@@ -333,3 +333,17 @@ def test_the_same_generator_gives_the_same_documents_whatever_was_played_before(
 def test_an_environment_of_one_turn_has_no_steps_beside_the_experts():
     found = documents(entry("game24-text-v0", noise=0.9), 20)
     assert all(document.messages[-1][1] and len(document.messages) == 3 for document in found)
+
+
+def test_a_hand_on_the_wall_leads_to_the_exit_of_every_maze_without_loops():
+    stage = Stage(entry("maze-v0", forms={"think": 1}, thoughts={"wall": 1}))
+    rules = stage.env.rules
+    for number in range(40):
+        for document in stage.play(Rng.named("test", number)):
+            state = rules.initial(rules.task_type.model_validate(document.task))
+            for text in replies(document):
+                walls = re.findall(r"(\w+) wall", text)
+                action = re.search("<action>(.*)</action>", text)[1]
+                assert all(rules.step(state, rules.parse(state, wall)).state == state for wall in walls)
+                state = rules.step(state, rules.parse(state, action)).state
+            assert rules.is_success(state)
