@@ -273,6 +273,12 @@ class OpenAIPolicy(Policy):
     def _call(self, request: Request) -> _Call:
         """Write a request down, or refuse what the server cannot answer."""
         config, sampling, facts = self.config, request.sampling, self.facts
+        if request.hooks is not None:
+            hooks = request.hooks
+            asked = {Capability.HIDDEN: hooks.probes, Capability.STEER: hooks.steer, Capability.EMBEDS_IN: hooks.embeds}
+            self.require({capability for capability, given in asked.items() if given}, "A request with hooks")
+        if sampling.ignore_eos and facts.dialect is not Dialect.VLLM:
+            raise UserError(f"The server {self.url} always ends an answer where the model does; ignore_eos needs vLLM.")
         if sampling.top_logprobs:
             self.require({Capability.TOPK_LOGPROBS}, "A request for top log-probabilities")
         if sampling.logprobs or sampling.top_logprobs:

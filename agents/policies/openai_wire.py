@@ -80,6 +80,8 @@ def _sampling(sampling: Sampling, dialect: Dialect, limit: int, length_field: st
         said["stop"] = list(sampling.stop)
     if dialect is Dialect.VLLM:
         said |= {"top_k": sampling.top_k or -1, "min_p": sampling.min_p, "repetition_penalty": 1.0}
+        if sampling.ignore_eos:
+            said["ignore_eos"] = True
     elif dialect is Dialect.TRANSFORMERS:
         drawn = {"top_p": sampling.top_p, "top_k": sampling.top_k, "min_p": sampling.min_p or None}
         greedy = sampling.temperature == 0

@@ -4,9 +4,11 @@ import asyncio
 import json
 
 import pytest
+import torch
 
 from rlvr.agents.agent import ReactiveAgent
 from rlvr.agents.evaluate import evaluate
+from rlvr.agents.lm.hooks import Hooks, Steer
 from rlvr.agents.policies.openai import OpenAIConfig, OpenAIPolicy
 from rlvr.agents.policies.openai_server import Dialect
 from rlvr.agents.policies.policy import Capability, MissingCapability, PolicyError
@@ -87,6 +89,24 @@ def test_vllm_is_told_every_sampling_parameter():
     assert (plain["top_k"], plain["min_p"], plain["repetition_penalty"], plain["return_token_ids"]) == (-1, 0, 1, True)
     assert (limited["top_k"], limited["min_p"]) == (3, 0.2)
     assert limited["max_tokens"] == 64  # vLLM refuses more than the context
+
+
+def test_ends_are_ignored_by_vllm_alone():
+    asked = request(sampling=Sampling(ignore_eos=True))
+    with serving(vllm()) as server:
+        server.models = VLLM_MODELS
+        ask(server, asked)
+        assert server.bodies[-1]["ignore_eos"] is True
+    with serving(says("x")) as server, pytest.raises(UserError, match="ignore_eos needs vLLM"):
+        ask(server, asked)
+    assert not server.bodies
+
+
+def test_hooks_are_refused_and_not_left_out():
+    hooks = Hooks(steer=(Steer(layer=0, vector=torch.ones(1)),))
+    with serving(says("x")) as server, pytest.raises(MissingCapability, match="steer"):
+        ask(server, request(hooks=hooks))
+    assert not server.bodies
 
 
 def test_messages_come_back_with_token_ids():
