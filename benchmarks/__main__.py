@@ -18,6 +18,7 @@ BENCHMARKS = (
     "sokoban",
     "verifier",
     "conversation",
+    "generation",
     "references",
 )
 
