@@ -1,6 +1,6 @@
 """The conversations of an episode: what a new prompt adds to its parent's tokens, and each prompt written once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .policies.conversation import Conversation, has_thoughts
@@ -48,6 +48,8 @@ class Conversations:
     def __init__(self) -> None:
         self.generations: list[Generation] = []
         self._states: list[_State] = []
+        self._drifted: dict[str, dict[str, tuple[int, ...]]] = {}
+        """Sampled tokens, by template, then by text, of answers whose text is tokenised otherwise."""
         self._prepared: tuple[Any, Prepared | None] | None = None
         self._last: dict[tuple[int, str | None], Generation] = {}
 
@@ -94,7 +96,8 @@ class Conversations:
         if state is None or state.buffer is None or state.template != chat.fingerprint:
             pieces = tuple(chat.start(messages, tools))
             return Prepared(messages, 0, pieces, None, _ids(pieces), None)
-        kept, added, fork = _continue(chat, state, state.buffer, messages, tools)
+        known = self._drifted.get(chat.fingerprint, {})
+        kept, added, fork = _continue(chat, state, state.buffer, messages, tools, known)
         pieces = tuple(added)
         ids = (*state.buffer.ids[:kept], *_ids(pieces))
         return Prepared(messages, kept, pieces, fork, ids, None if parent is None else parent.id)
@@ -138,6 +141,9 @@ class Conversations:
         elif policy.chat is not None:
             spans = spans or token_spans(policy.chat, sampled)
             drift = policy.chat.codec.drifts(sampled)
+            said = sampled[:-1] if sampled and sampled[-1] in policy.chat.end_ids else sampled
+            if drift and policy.chat.decode(said) == completion.text:
+                self._drifted.setdefault(policy.chat.fingerprint, {})[completion.text] = said
         buffer = _grown(state, prepared, number, sampled, spans)
         own = None if request.messages is None else messages[kept:]
         usage = completion.usage.model_copy(update={"cached_tokens": 0, "forwarded_tokens": 0})
@@ -218,13 +224,14 @@ def _continue(
     buffer: Conversation,
     messages: tuple[Message, ...],
     tools: tuple[dict[str, Any], ...],
+    known: Mapping[str, Sequence[int]],
 ) -> tuple[int, list[Piece], Fork | None]:
     """Return how many of the buffer's tokens a prompt keeps, what it adds, and why it forks."""
     if messages == state.messages and tools == state.tools:
         return state.asked, [], None  # the same question again
     new = _new((*state.messages, state.reply), messages)
     if new is None or tools != state.tools:
-        return _refork(chat, state, buffer, messages, tools)
+        return _refork(chat, state, buffer, messages, tools, known)
     last = buffer.ids[state.length - 1]
     ended_by = last if last in chat.end_ids else None
     if not new:  # the answer goes on, without the token that ended it
@@ -248,7 +255,7 @@ def _continue(
             continue
         there = after(text, place, chat.decode(buffer.ids[start:until]))
         if there is None:
-            return start, chat.pieces(text[place:], given[first:], prefill), Fork.TEMPLATE
+            return start, chat.pieces(text[place:], given[first:], prefill, known=known), Fork.TEMPLATE
         place, start, first = there, until, count
     if ended_by is not None:
         place -= len(chat.decode([ended_by]))
@@ -261,9 +268,10 @@ def _refork(
     buffer: Conversation,
     messages: tuple[Message, ...],
     tools: tuple[dict[str, Any], ...],
+    known: Mapping[str, Sequence[int]],
 ) -> tuple[int, list[Piece], Fork | None]:
     """Write a prompt anew whose messages are not those of the conversation."""
-    pieces = chat.start(messages, tools)
+    pieces = chat.start(messages, tools, known=known)
     ids = _ids(pieces)
     kept = common_tokens(buffer.ids[: state.length], ids)
     return kept, _behind(pieces, kept), Fork.HISTORY if kept < state.length else None

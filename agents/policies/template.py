@@ -145,7 +145,12 @@ class ChatTemplate:
         return self.codec.decode(ids, control=control)
 
     def start(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = (), *, opening: bool = True
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Mapping[str, Any]] = (),
+        *,
+        opening: bool = True,
+        known: Mapping[str, Sequence[int]] | None = None,
     ) -> list[Piece]:
         """Return the tokens of a whole prompt.
 
@@ -153,6 +158,7 @@ class ChatTemplate:
             messages: All messages; a last one of the assistant is continued instead of answered.
             tools: Tool definitions.
             opening: Whether the answer is opened (the generation prompt).
+            known: Tokens of answers by their text, used in place of tokenising that anew.
 
         Raises:
             TemplateRefusal: The template cannot show these messages.
@@ -163,7 +169,7 @@ class ChatTemplate:
             raise TemplateRefusal(
                 f"The chat template of {self.name} shows no tools; let the agent ask for text instead."
             )
-        return self.pieces(text, given, prefill)
+        return self.pieces(text, given, prefill, known=known)
 
     def prompt_ids(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """Return the ids of a whole prompt, its answer opened; see `start`."""
@@ -316,7 +322,13 @@ class ChatTemplate:
         raise TemplateRefusal(f"{self.name} reads no pictures; use a back end with a vision model.")
 
     def pieces(
-        self, text: str, messages: Sequence[Message], prefill: Message | None = None, *, ended_by: int | None = None
+        self,
+        text: str,
+        messages: Sequence[Message],
+        prefill: Message | None = None,
+        *,
+        ended_by: int | None = None,
+        known: Mapping[str, Sequence[int]] | None = None,
     ) -> list[Piece]:
         """Tokenise rendered text.
 
@@ -325,6 +337,7 @@ class ChatTemplate:
             messages: Those that it shows, in order.
             prefill: The beginning of the answer, where that is given.
             ended_by: The token that ended the answer before; left out.
+            known: Tokens of answers by their text, used in place of tokenising that anew.
         """
         skip = 0
         if ended_by is not None:
@@ -335,7 +348,7 @@ class ChatTemplate:
         opening = len(text)
         if self.opening_text and text.endswith(self.opening_text):
             opening -= len(self.opening_text)
-        ids, starts = self.codec.encode_from(text)
+        ids, starts = self._encoded(text, messages, known or {})
         if skip and not (ids[0] == ended_by and (len(ids) == 1 or starts[1] >= skip)):
             text, skip, opening = text[skip:], 0, opening - skip  # the end stands in no token of its own
             ids, starts = self.codec.encode_from(text)
@@ -358,6 +371,26 @@ class ChatTemplate:
         if prefill is not None and (begun := self.encode_content(self.text_of(prefill))):
             pieces.append(Piece(tuple(begun), Role.PROMPT, True))
         return pieces
+
+    def _encoded(
+        self, text: str, messages: Sequence[Message], known: Mapping[str, Sequence[int]]
+    ) -> tuple[list[int], list[int]]:
+        """Return the ids of rendered text and where in it each starts."""
+        ids: list[int] = []
+        starts: list[int] = []
+        position = 0
+        for message in messages if known else ():
+            sampled = known.get(self.text_of(message)) if message.role == "assistant" else None
+            content = self.codec.shield(self.text_of(message))
+            place = text.find(content, position)
+            if place < 0 or sampled is None:
+                continue
+            before, at = self.codec.encode_from(text[position:place])
+            ids += [*before, *sampled]
+            starts += [*(position + start for start in at), *(place for _ in sampled)]
+            position = place + len(content)
+        rest, at = self.codec.encode_from(text[position:])
+        return [*ids, *rest], [*starts, *(position + start for start in at)]
 
     def _borders(self, text: str, messages: Sequence[Message], opening: int) -> list[tuple[int, Role]]:
         """Return where in a rendered text which role begins."""

@@ -409,6 +409,28 @@ def test_tokens_that_drift_are_kept_and_reported():
     assert conversation.ids != template.encode(template.decode(conversation.ids))
 
 
+@pytest.mark.parametrize("name", ["ours", "stripping"])
+def test_tokens_that_drift_are_kept_in_a_fork_too(name):
+    template = chat(name)
+    spelt = [number for letter in "up <|end|>" for number in template.encode_content(letter)]
+    policy = Speaker(template, [[*spelt, template.end_of_turn], "down", THOUGHTFUL])
+
+    async def go():
+        session = new_session()
+        await session.reset()
+        made = await session.ask(policy, OPENING)
+        late = [user("(left out)"), reply_message(made.completion), user("a")]
+        made = await session.ask(policy, late)
+        made = await session.ask(policy, [*late, reply_message(made.completion), result("b")])
+        await session.ask(policy, [late[0], late[1], user("c")])
+
+    asyncio.run(go())
+    for request in policy.asked[1:]:
+        at = request.token_ids.index(spelt[0])
+        assert list(request.token_ids[at : at + len(spelt)]) == spelt
+        assert request.token_ids[at + len(spelt)] == template.end_of_turn
+
+
 # What a session adds
 
 
