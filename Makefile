@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 DEMO_OUT ?= runs/demo
 SITE ?= site
 
-.PHONY: demo test test-vllm bench check lint types imports wheel clean peers
+.PHONY: demo test test-vllm tiny bench check lint types imports wheel clean peers
 
 # One marker a kind of installation, so that nothing is installed twice.
 $(VENV)/.core: pyproject.toml constraints.txt
@@ -63,6 +63,13 @@ bench: $(VENV)/.dev
 
 peers: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.peers.install
+
+tiny: $(VENV)/.dev ## Make the embedded models anew: demonstrations, training, examination (hours); stopped, it goes on
+	$(BIN)/rlvr data experts --mix tiny --out runs/tiny/demonstrations
+	$(BIN)/rlvr data experts --mix tiny --split valid --episodes 1500 --out runs/tiny/held-out
+	$(BIN)/rlvr sft trainers/embedded.yaml
+	$(BIN)/python -m rlvr.trainers.embedded runs/tiny/run --demonstrations runs/tiny/demonstrations --into agents/weights
+	$(BIN)/python -m benchmarks tiny
 
 clean:
 	rm -rf .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

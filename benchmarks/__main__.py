@@ -19,6 +19,7 @@ BENCHMARKS = (
     "verifier",
     "conversation",
     "generation",
+    "tiny",
     "references",
 )
 

@@ -30,6 +30,7 @@ from .experts.mix import Entry, Mix
 from .experts.play import Document, Stage
 from .tokens import TokenCounter
 
+MANIFEST_FILE = "manifest.json"
 VERSION = 1
 SHARD_EPISODES = 500
 """Episodes in a shard; the last of an entry may have fewer."""
@@ -251,7 +252,7 @@ def _write_manifest(folder: Path, mix: Mix, seed: int, split: Split, shards: lis
         "entries": {name: dict(sorted(cells.items())) for name, cells in entries.items()},
         "shards": files,
     }
-    _replace(folder / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    _replace(folder / MANIFEST_FILE, (json.dumps(manifest, indent=1) + "\n").encode())
     return manifest
 
 
@@ -261,7 +262,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: There is none.
     """
-    path = folder / "manifest.json"
+    path = folder / MANIFEST_FILE
     if not path.is_file():
         raise UserError(f"{folder} holds no finished demonstrations; `rlvr data experts --out {folder}` makes them.")
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

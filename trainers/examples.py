@@ -25,7 +25,7 @@ from ..agents.policies.template import ChatTemplate, TemplateRefusal
 from ..agents.types import RESPONSE_ROLES, Message, Role
 from ..tasks.errors import MalformedData, MissingData, UserError
 from ..tasks.task import text_hash
-from .demonstrations import read_manifest, read_shard
+from .demonstrations import MANIFEST_FILE, read_manifest, read_shard
 from .files import replace_file
 from .packing import Document, Documents
 
@@ -155,7 +155,7 @@ def _tokenise_file(job: _Job) -> None:
 
 
 def _lines(job: _Job) -> Iterator[dict[str, Any]]:
-    if job.file.parent.joinpath("manifest.json").is_file():
+    if job.file.parent.joinpath(MANIFEST_FILE).is_file():
         yield from read_shard(job.file.parent, job.file.name, job.sha256)
         return
     try:

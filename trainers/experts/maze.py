@@ -48,8 +48,8 @@ def _goals(maze: Maze, path: list[int]) -> tuple[list[int], list[str]]:
 _RIGHT_OF = {"up": "right", "right": "down", "down": "left", "left": "up"}
 
 
-def along_the_wall(maze: Maze, cell: int, heading: str) -> str:
-    """Return the move of one who keeps a hand on the wall to the right; from anywhere in a tree it reaches every cell.
+def along_the_wall(maze: Maze, cell: int, heading: str) -> list[str]:
+    """Return what one tries who keeps a hand on the wall to the right: moves into walls, then the one that is free.
 
     It needs to see no further than the four walls around it, so a small model can learn it, and in a maze of n cells
     without loops it takes fewer than 2 n moves: the limit of the environment.
@@ -59,12 +59,10 @@ def along_the_wall(maze: Maze, cell: int, heading: str) -> str:
         cell: Where the player stands.
         heading: The direction of the last move; `up` at the start.
     """
-    turn = _RIGHT_OF[heading]
-    for _ in range(4):
-        if maze.neighbours[cell][DIRECTIONS.index(turn)] >= 0:
-            return turn
-        turn = _RIGHT_OF[_RIGHT_OF[_RIGHT_OF[turn]]]
-    return turn
+    tried = [_RIGHT_OF[heading]]
+    while maze.neighbours[cell][DIRECTIONS.index(tried[-1])] < 0 and len(tried) < len(DIRECTIONS):
+        tried.append(_RIGHT_OF[_RIGHT_OF[_RIGHT_OF[tried[-1]]]])
+    return tried
 
 
 def heading_of(message: str) -> str:
@@ -92,7 +90,9 @@ class MazeAdviser(Adviser):
         moves = [DIRECTIONS[maze.neighbours[a].index(b)] for a, b in pairwise(path)]
         if style == "wall" and isinstance(state, Position):
             heading = heading_of(env.snapshot().message)
-            return [Advice(along_the_wall(maze, state.cell, heading), f"last {heading}")]
+            moves = along_the_wall(maze, state.cell, heading)
+            walls = "".join(f"{move} wall, " for move in moves[:-1])
+            return [Advice(moves[-1], f"last {heading}: {walls}{moves[-1]} open")]
         search = f"{search_text(maze, start)}: " if style == "search" else ""
         if not isinstance(state, Position):
             return [Advice(format_path(map(maze.cell, path)), search + " ".join(moves))]

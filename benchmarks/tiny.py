@@ -1,0 +1,34 @@
+"""How well the embedded model plays: normalised scores on test tasks that its training never saw.
+
+Two hundred test tasks a level, one answer each at temperature 0.7; 0 is the random agent's score on the same tasks, 1
+the expert's. The next harder level of each family is shown below, without a target. `RLVR_TINY` names another model:
+`tiny-base`, or a folder.
+"""
+
+import os
+
+from rlvr.agents.policies.policy import make_policy
+from rlvr.agents.policies.tiny import tiny_folder
+from rlvr.trainers.demonstrations import read_uids
+from rlvr.trainers.embedded import EASY, HARDER, examine
+
+from .harness import Row
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Play every level."""
+    name = os.environ.get("RLVR_TINY", "tiny")
+    policy = make_policy(name if name in ("tiny", "tiny-base") else f"tiny:{name}")
+    seen = read_uids(tiny_folder("tiny"))
+    rows = []
+    for level in (*EASY, *HARDER):
+        value, low, high = examine(level, policy, instances=40 if quick else 200, seen=seen)
+        if level.target is None:
+            target, ok = "shown", True
+        elif level.target:
+            target, ok = f"at least {level.target}", value >= level.target
+        else:
+            target, ok = "above random", low > 0
+        note = f"95 %: {low:.2f} to {high:.2f}"
+        rows.append(Row(level.name, value, None, "normalised score", target, ok, note=note))
+    return rows
