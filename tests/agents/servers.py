@@ -28,6 +28,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/models"):
             self.send(self.server.probe_status, {"object": "list", "data": self.server.models})
         elif self.path == "/openapi.json" and self.server.description is not None:
+            if self.server.stale_connection:
+                self.server.stale_connection = False
+                self.drop()
+                return
             self.send(200, self.server.description)
         else:
             self.send(404, {"detail": "Not Found"})
@@ -101,6 +105,7 @@ class Server(ThreadingHTTPServer):
         self.probe_status = 200
         self.models: list[dict[str, Any]] = []
         self.description: dict[str, Any] | None = None
+        self.stale_connection = False
         self.hang_on_probe = False
         self.under_way = 0
         self.most_under_way = 0

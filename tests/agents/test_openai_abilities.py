@@ -221,6 +221,7 @@ def test_transformers_is_known_by_its_endpoints_and_sent_a_generation_config():
     with serving(says("one END two")) as server:
         server.probe_status = 500  # what it answers where it finds no cache of models
         server.description = {"paths": {"/v1/chat/completions": {}, "/load_model": {}}}
+        server.stale_connection = True  # after its 500, uvicorn closes it
         sampling = Sampling(temperature=0.5, top_k=3, max_tokens=7, stop=("END",))
         (answer,) = ask(server, request(sampling=sampling, seed=4))
         ask(server, request(sampling=Sampling(temperature=0)))

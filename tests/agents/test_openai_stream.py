@@ -248,6 +248,20 @@ def test_the_cut_of_the_bytes_changes_nothing(data):
     assert made.usage.prompt_tokens == 7
 
 
+def test_a_line_without_an_end_is_given_up():
+    reader = EventReader()
+    with pytest.raises(Fault, match="16 MiB"):
+        for _ in range(20):
+            reader.feed(b"x" * 2**20)
+
+
+def test_other_choices_than_the_first_are_left_alone():
+    other = delta("b", "length", {"index": 1})
+    with serving(streams(delta("a"), other, delta("a", "stop"))) as server:
+        (answer,) = ask(server)
+    assert (answer.text, answer.finish_reason) == ("aa", FinishReason.STOP)
+
+
 def test_data_of_several_lines_is_one_event():
     assert EventReader().feed(b"data: one\ndata:two\nid: 3\n\ndata\n\n") == ["one\ntwo", ""]
 
