@@ -325,10 +325,12 @@ def test_bfloat16_answers(policy):
     assert apart.mean() < 0.1
 
 
-@pytest.mark.slow
-def test_a_compiled_model_answers_alike(policy):
-    rows = zoo.rows_of_tokens((5, 21, 12), "compiled")
+def test_a_model_is_compiled_on_demand(policy, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda body, dynamic: compiled.append(body) or body)
+    rows = zoo.rows_of_tokens((5, 21), "compiled")
     assert_recorded("llama", answer(policy("llama", compile=True), [request(row, i) for i, row in enumerate(rows)]))
+    assert len(compiled) == 1
 
 
 def test_a_folder_of_our_own_qwen3_is_the_same_model_in_transformers(tmp_path):
