@@ -53,6 +53,28 @@ class Qwen3Config(Config):
         return self
 
 
+def project(
+    x: Tensor, cos: Tensor, sin: Tensor, norm: Tensor, weight: Tensor, qk_norm: Tensor, heads: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return queries `[N, heads, head_dim]`, keys and values `[N, kv_heads, head_dim]`, positions applied."""
+    head = qk_norm.shape[1]
+    qkv = F.linear(F.rms_norm(x, norm.shape, norm, eps), weight).view(x.shape[0], -1, head)
+    kv_heads = (qkv.shape[1] - heads) // 2
+    rotated = heads + kv_heads
+    gain = torch.cat((qk_norm[:1].expand(heads, -1), qk_norm[1:].expand(kv_heads, -1)))
+    qk = F.rms_norm(qkv[:, :rotated], (head,), None, eps) * gain
+    first, second = qk.chunk(2, dim=-1)
+    qk = torch.addcmul(qk * cos, torch.cat((second, first), dim=-1), sin).to(qkv.dtype)
+    return qk[:, :heads], qk[:, heads:], qkv[:, rotated:]
+
+
+def feed(x: Tensor, seen: Tensor, out: Tensor, norm: Tensor, gate_up: Tensor, down: Tensor, eps: float) -> Tensor:
+    """Return the residual stream after what attention saw, `[N, heads, head_dim]`, and the feed-forward network."""
+    x = x + F.linear(seen.flatten(1), out)
+    gate, up = F.linear(F.rms_norm(x, norm.shape, norm, eps), gate_up).chunk(2, dim=-1)
+    return x + F.linear(F.silu(gate) * up, down)
+
+
 class Block(nn.Module):
     """Attention and a gated feed-forward network, each behind a norm and beside a residual stream."""
 
@@ -71,26 +93,19 @@ class Block(nn.Module):
         self.mlp_norm = nn.Parameter(torch.ones(hidden))
         self.gate_up = nn.Parameter(torch.empty(2 * self.inner, hidden))
         self.down = nn.Parameter(torch.empty(hidden, self.inner))
+        self.project: Any = project
+        self.feed: Any = feed
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, wanted: Tensor | None = None) -> Tensor:
         """Return the residual stream after this block, `[N, hidden_size]`, or only that of the wanted tokens.
 
         `cos` and `sin` are `[N, 1, head_dim]`, the first half of the sines negative.
         """
-        rows, rotated = x.shape[0], self.heads + self.kv_heads
-        qkv = F.linear(F.rms_norm(x, self.input_norm.shape, self.input_norm, self.eps), self.qkv)
-        qkv = qkv.view(rows, rotated + self.kv_heads, self.head_dim)
-        gain = torch.cat((self.qk_norm[:1].expand(self.heads, -1), self.qk_norm[1:].expand(self.kv_heads, -1)))
-        qk = F.rms_norm(qkv[:, :rotated], (self.head_dim,), None, self.eps) * gain
-        first, second = qk.chunk(2, dim=-1)
-        qk = torch.addcmul(qk * cos, torch.cat((second, first), dim=-1), sin).to(qkv.dtype)
-        q, k = qk.split((self.heads, self.kv_heads), dim=1)
+        q, k, v = self.project(x, cos, sin, self.input_norm, self.qkv, self.qk_norm, self.heads, self.eps)
         if wanted is not None:
             q, x = q[wanted], x[wanted]
-        seen = attend(self.layer, q, k, qkv[:, rotated:], scale=self.scale)
-        x = x + F.linear(seen.flatten(1), self.out)
-        gate, up = F.linear(F.rms_norm(x, self.mlp_norm.shape, self.mlp_norm, self.eps), self.gate_up).chunk(2, dim=-1)
-        return x + F.linear(F.silu(gate) * up, self.down)
+        seen = attend(self.layer, q, k, v, scale=self.scale)
+        return self.feed(x, seen, self.out, self.mlp_norm, self.gate_up, self.down, self.eps)
 
 
 class Qwen3(nn.Module):
@@ -130,6 +145,12 @@ class Qwen3(nn.Module):
     def dtype(self) -> torch.dtype:
         """What the weights are."""
         return self.embedding.dtype
+
+    def compile_blocks(self) -> None:
+        """Compile what stands before and after attention (`torch.compile`); the blocks share what comes of it."""
+        before, after = (torch.compile(function, dynamic=True) for function in (project, feed))
+        for block in self.blocks:
+            block.project, block.feed = before, after
 
     def set_rotation(self, dtype: torch.dtype) -> None:
         """Compute the tables of rotary positions (Su et al. 2021), float32 angles as everywhere, in a type."""
@@ -283,8 +304,7 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32, device: str | torc
         Qwen3Config, {**known, "rope_theta": rope.get("rope_theta", known.get("rope_theta", 1e4))}, str(folder)
     )
     raw = (folder / WEIGHTS_FILE).read_bytes()
-    with torch.device("meta"):
-        model = Qwen3(config, fingerprint=sha256(raw).hexdigest())
+    model = Qwen3(config, fingerprint=sha256(raw).hexdigest())
     try:
         weights = from_transformers(config, load_tensors(raw))
     except KeyError as missing:

@@ -86,6 +86,8 @@ def _load(folder: Path, config: LocalConfig) -> Loaded:
     device = pick_device(config.device)
     model = load(folder, dtype=_dtype(config.dtype, device), device=device)
     model.requires_grad_(False)
+    if config.compile:
+        model.compile_blocks()
     return Loaded(model, None)
 
 
