@@ -42,7 +42,7 @@ def row_tensors(row: Row, device: torch.device) -> tuple[Tensor, Tensor, Documen
     ids, positions, predicts, targets = (
         torch.from_numpy(part).to(device) for part in (row.ids, row.positions, row.predicts, row.targets)
     )
-    return ids, positions, DocumentAttention(row.lengths, device), predicts, targets
+    return ids, positions, DocumentAttention(row.lengths, device, predicts), predicts, targets
 
 
 def row_losses(model: CausalModel, row: Row, precision: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -50,7 +50,7 @@ def row_losses(model: CausalModel, row: Row, precision: torch.dtype) -> tuple[Te
     ids, positions, attend, predicts, targets = row_tensors(row, model.device)
     losses, hits = [], []
     with torch.no_grad(), autocast(model, precision):
-        hidden = model.forward(ids, positions, attend)[predicts]
+        hidden = model.forward(ids, positions, attend, wanted=predicts)
         for part, wanted in _chunks(model, hidden, targets):
             logits = model.logits(part).float()
             losses.append(F.cross_entropy(logits, wanted, reduction="none"))
@@ -66,7 +66,7 @@ def backward(model: CausalModel, row: Row, targets_in_step: int, precision: torc
     """
     ids, positions, attend, predicts, targets = row_tensors(row, model.device)
     with autocast(model, precision):
-        hidden = model.forward(ids, positions, attend)[predicts]
+        hidden = model.forward(ids, positions, attend, wanted=predicts)
     leaf = hidden.detach().requires_grad_()
     total = torch.zeros((), dtype=torch.float64, device=leaf.device)
     for part, wanted in _chunks(model, leaf, targets):
