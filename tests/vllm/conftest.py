@@ -16,6 +16,10 @@ from .models import CONTEXT, Model
 if importlib.util.find_spec("vllm") is None:  # every other environment: there is nothing here, and nothing to skip
     collect_ignore_glob = ["test_*.py"]
 
+# One thread that the system may move: vLLM would pin it to a core, which on a busy machine may be taken.
+os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SETTINGS = {
     "dtype": "float32",
     "enforce_eager": True,

@@ -93,7 +93,7 @@ def test_messages_are_read_by_the_models_own_template(policy, runner):
 
 def test_the_end_token_ends_an_answer_and_shows_in_its_ids_alone(policy, runner):
     (end,) = policy.chat.end_ids
-    sampling = Sampling(temperature=1.5, max_tokens=900)
+    sampling = Sampling(temperature=1.5, max_tokens=500)
     found = ask(runner, policy, *(Request(token_ids=PROMPT, sampling=sampling, seed=seed) for seed in range(8)))
     ended = [one for one in found if one.finish_reason is FinishReason.STOP]
     assert ended, "no answer ended by itself; choose another seed for the model"
@@ -108,7 +108,7 @@ def test_the_end_token_ends_an_answer_and_shows_in_its_ids_alone(policy, runner)
             token_ids=PROMPT, sampling=sampling.model_copy(update={"ignore_eos": True}), seed=found.index(ended[0])
         ),
     )
-    assert through.finish_reason is FinishReason.LENGTH and len(through.token_ids) == 900
+    assert through.finish_reason is FinishReason.LENGTH and len(through.token_ids) == 500
 
 
 def test_a_stop_string_is_cut_from_the_text_and_kept_in_the_ids(policy, runner):
@@ -131,7 +131,7 @@ def test_a_stop_string_is_cut_from_the_text_and_kept_in_the_ids(policy, runner):
 
 
 def test_a_cancelled_task_takes_its_request_out_of_the_engine(policy, runner):
-    sampling = Sampling(max_tokens=900, ignore_eos=True)
+    sampling = Sampling(max_tokens=500, ignore_eos=True)
     long = [Request(token_ids=PROMPT, sampling=sampling, seed=seed) for seed in (1, 2)]
 
     async def cancelled():
