@@ -46,8 +46,8 @@ def test_an_unknown_prefix_names_the_nearest(name, nearest):
         make_policy(name)
 
 
-@pytest.mark.parametrize("name", ["tiny", "hf:org/model", "vllm:org/model"])
-def test_back_ends_of_later_versions_are_just_unknown(name):
+@pytest.mark.parametrize("name", ["", "gguf:org/model", "http://localhost:8000"])
+def test_back_ends_of_other_kinds_are_just_unknown(name):
     with pytest.raises(UnknownName, match="There is no policy"):
         make_policy(name)
 
@@ -59,10 +59,13 @@ def test_a_bad_rest_of_the_name_is_one_sentence(name):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_capability_is_refused_with_back_ends_that_have_it():
+def test_a_missing_capability_is_refused_with_back_ends_that_have_it(monkeypatch):
     with pytest.raises(MissingCapability, match=r"openai:URL#MODEL") as caught:
         RandomPolicy().require({Capability.LOGPROBS}, "Best of n by likelihood")
     assert caught.value.lacking == (Capability.LOGPROBS,)
+    with pytest.raises(MissingCapability, match=r"use tiny.* or hf:MODEL"):
+        RandomPolicy().require({Capability.STEER}, "Steering")
+    monkeypatch.setattr("rlvr.agents.policies.policy.BACKENDS", ())
     with pytest.raises(MissingCapability, match="no other back end of this version"):
         RandomPolicy().require({Capability.STEER}, "Steering")
     RandomPolicy().require({Capability.TEXT}, "Anything")
