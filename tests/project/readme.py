@@ -42,9 +42,19 @@ def agents_table() -> str:
     return "\n".join(lines)
 
 
+def policies_table() -> str:
+    """Return one line a kind of policy."""
+    from rlvr.agents.policies.policy import BACKENDS
+
+    lines = ["| policy | what |", "| --- | --- |"]
+    lines += [f"| `{row.form}` | {row.summary} |" for row in BACKENDS]
+    return "\n".join(lines)
+
+
 def with_tables(text: str) -> str:
-    """Return the README with both tables written anew."""
-    for name, table in (("environments", environments_table()), ("agents", agents_table())):
+    """Return the README with its tables written anew."""
+    tables = {"environments": environments_table(), "agents": agents_table(), "policies": policies_table()}
+    for name, table in tables.items():
         text = re.sub(
             rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
             lambda found, table=table: f"{found.group(1)}{table}\n{found.group(2)}",
