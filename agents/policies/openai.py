@@ -29,6 +29,9 @@ KEY_VARIABLES = ("RLVR_API_KEY", "OPENAI_API_KEY")
 STREAM_INTERVAL = 16
 """Tokens that vLLM sends at once: a third of the work of reading them one by one, and sign of life enough."""
 
+NO_ROOM = "max_tokens must be at least 1, got 0"
+"""What vLLM says where a prompt fills the context to its last place, whatever `max_tokens` was."""
+
 _RETRIED = frozenset({408, 409, 425, 429})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _NO_MODEL = re.compile(r"not (exist|found|available|supported|a valid)|no such|unknown|invalid|pinned", re.IGNORECASE)
@@ -381,6 +384,8 @@ class OpenAIPolicy(Policy):
             return UserError(f"The server {self.url} redirects elsewhere; give its final address.")
         if status in _RETRIED or status >= 500 or status < 300:
             return Fault(f"the server answered {status}{said}", reply.retry_after_s)
+        if status == 400 and self.context_length is not None and NO_ROOM in words:
+            return self._too_long(self.context_length, self.context_length)
         refused = refused_field(words, call.body, self.config.extra) if status in (400, 422) else None
         if refused is not None:
             return UserError(f"The server {self.url} {refused} ({words}).")

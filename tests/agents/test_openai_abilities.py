@@ -183,6 +183,15 @@ def test_a_prompt_without_room_for_an_answer_is_refused_with_both_numbers(room):
             ask(server, Request(token_ids=(1,) * room))
 
 
+def test_what_vllm_says_of_a_full_context_is_said_clearly():
+    words = {"error": {"message": "max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)"}}
+    refuse = lambda handler, body: handler.send(400, words)  # noqa: E731
+    with serving(in_turn(vllm(), vllm(), refuse)) as server:
+        server.models = VLLM_MODELS
+        with pytest.raises(PolicyError, match=r"prompt has 64 tokens.* no room .* 64$"):
+            ask(server)
+
+
 @pytest.mark.parametrize(
     ("asked", "lacking"),
     [
