@@ -27,7 +27,7 @@ KEY_VARIABLES = ("RLVR_API_KEY", "OPENAI_API_KEY")
 """Where the key is looked for, in this order. It is never read from anywhere else."""
 
 STREAM_INTERVAL = 16
-"""Tokens that vLLM sends at once: a third of the work of reading them one by one, and sign of life enough."""
+"""Tokens that vLLM sends at once: much less work than reading them one by one, and sign of life enough."""
 
 NO_ROOM = "max_tokens must be at least 1, got 0"
 """What vLLM says where a prompt fills the context to its last place, whatever `max_tokens` was."""
@@ -179,7 +179,7 @@ class OpenAIPolicy(Policy):
             headers={"Content-Type": "application/json"},
             timeout=None,  # limits of our own instead: a server that trickles must not hang us
             trust_env=not self._local,  # no proxy between us and this machine
-            verify=not (self._local and self.url.startswith("http:")),  # no TLS: its certificates take 50 ms to load
+            verify=not (self._local and self.url.startswith("http:")),  # no TLS: certificates take long to load
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=self.config.concurrency),
         )
         try:

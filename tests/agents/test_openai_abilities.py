@@ -183,10 +183,13 @@ def test_a_prompt_without_room_for_an_answer_is_refused_with_both_numbers(room):
             ask(server, Request(token_ids=(1,) * room))
 
 
-def test_what_vllm_says_of_a_full_context_is_said_clearly():
-    words = {"error": {"message": "max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)"}}
-    refuse = lambda handler, body: handler.send(400, words)  # noqa: E731
-    with serving(in_turn(vllm(), vllm(), refuse)) as server:
+FULL = completion("", finish_reason="length") | {"usage": {"prompt_tokens": 64, "completion_tokens": 0}}
+NO_ROOM = {"error": {"message": "max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)"}}
+
+
+@pytest.mark.parametrize(("status", "said"), [(400, NO_ROOM), (200, FULL)], ids=["refused", "nothing"])
+def test_a_full_context_is_said_clearly_whatever_vllm_makes_of_it(status, said):
+    with serving(in_turn(vllm(), vllm(), lambda handler, body: handler.send(status, said))) as server:
         server.models = VLLM_MODELS
         with pytest.raises(PolicyError, match=r"prompt has 64 tokens.* no room .* 64$"):
             ask(server)

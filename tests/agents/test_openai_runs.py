@@ -17,10 +17,12 @@ from .test_openai import FAULTS, _no_keys  # noqa: F401 (a fixture)
 from .test_openai_stream import STREAM_FAULTS
 
 pytestmark = pytest.mark.network_local
-SETTINGS = {"backoff_s": 0.01, "retries": 1, "timeout_s": 4, "first_token_s": 0.6, "idle_s": 0.4}
+SETTINGS = {"backoff_s": 0.01, "retries": 1, "timeout_s": 20, "first_token_s": 3, "idle_s": 3}
 ALL_FAULTS = {
     **{f"whole: {name}": reply for name, reply in FAULTS.items()},
     **{f"stream: {name}": reply for name, reply in STREAM_FAULTS.items()},
+    "whole: hang": lambda handler, body: time.sleep(8),
+    "stream: hang": lambda handler, body: time.sleep(8),
     "refused": lambda handler, body: handler.send(400, {"error": {"message": "the prompt is too long"}}),
     "asks to wait": lambda handler, body: handler.send(429, {}, {"Retry-After": "3600"}),
     "a byte a second": lambda handler, body: handler.stream((b"x" for _ in range(60)), pause_s=1),
@@ -69,6 +71,7 @@ def check_records(out, server, reply):
     return failed
 
 
+@pytest.mark.slow
 def test_every_fault_costs_its_own_episode_alone(tmp_path):
     reply = Mixed(lasting=True)
     with serving(reply) as server:
@@ -95,6 +98,7 @@ def test_a_fault_that_passes_costs_nothing(tmp_path):
     assert len(lost) == sum(fault in ("refused", "asks to wait") for fault in reply.faults.values())
 
 
+@pytest.mark.slow
 def test_the_command_plays_on_and_says_what_failed_first(tmp_path, capsys):
     reply = Mixed(lasting=True)
     settings = [word for name, value in SETTINGS.items() for word in ("--policy-set", f"{name}={value}")]

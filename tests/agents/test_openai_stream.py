@@ -92,12 +92,12 @@ def test_an_empty_reply_that_the_model_ended_is_a_reply_in_a_stream_too():
 
 
 def hang(handler, body):
-    time.sleep(1.5)
+    time.sleep(3)
 
 
 def comments(handler, body):
     """Only signs of life: they are no token."""
-    handler.stream([b": ping\n\n"] * 15, pause_s=0.1)
+    handler.stream([b": ping\n\n"] * 30, pause_s=0.1)
 
 
 def bytewise(handler, body):
@@ -107,7 +107,7 @@ def bytewise(handler, body):
 
 STREAM_FAULTS = {
     "hang": hang,
-    "stands still": streams(*[delta("a")] * 3, pause_s=0.5),
+    "stands still": streams(*[delta("a")] * 3, pause_s=2),
     "only comments": comments,
     "trickles bytes": bytewise,
     "cut in the middle": streams(*HELLO[:2], done=False, whole=False),
@@ -126,7 +126,7 @@ STREAM_FAULTS = {
     "choice with an error": streams(delta("he", "error")),
     "endless line": lambda handler, body: handler.stream([b"data: " + b"x" * 2**20] * 20, whole=False),
 }  # fmt: skip
-LIMITS = {"first_token_s": 0.4, "idle_s": 0.3, "timeout_s": 5}
+LIMITS = {"first_token_s": 1.2, "idle_s": 1, "timeout_s": 8}
 
 
 @pytest.mark.parametrize("fault", STREAM_FAULTS)
@@ -145,15 +145,15 @@ def test_a_lasting_fault_in_a_stream_is_one_clear_error(fault):
     assert len(server.bodies) == 2
     message = str(caught.value)
     assert "openai:" in message and "2 attempts" in message and "\n" not in message
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("hang", r"no answer within 0\.4 s"),
-        ("only comments", r"no answer within 0\.4 s"),
-        ("stands still", r"stood still for 0\.3 s"),
+        ("hang", r"no answer within 1\.2 s"),
+        ("only comments", r"no answer within 1\.2 s"),
+        ("stands still", r"stood still for 1 s"),
         ("error", "the engine died"),
         ("error as text", "out of memory"),
         ("cut in the middle", "connection"),
@@ -168,7 +168,7 @@ def test_the_error_says_what_went_wrong(fault, words):
 def test_a_slow_stream_is_waited_for_and_an_endless_one_is_not():
     slow = [delta("x")] * 8
     with serving(streams(*slow, delta(finish="stop"), pause_s=0.1)) as server:
-        assert ask(server, first_token_s=0.6, idle_s=0.6, retries=0)[0].text == "x" * 8
+        assert ask(server, first_token_s=2, idle_s=0.7, retries=0)[0].text == "x" * 8
     with serving(streams(*slow * 10, pause_s=0.1)) as server, pytest.raises(PolicyError, match=r"end .* within 0\.5 s"):
         ask(server, timeout_s=0.5, retries=0)
 

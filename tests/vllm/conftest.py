@@ -69,9 +69,7 @@ def vllm_server(model, tmp_path_factory):
         "--dtype", "float32", "--enforce-eager", "--max-model-len", str(CONTEXT), "--block-size", "32",
         "--kv-cache-memory-bytes", str(1 << 28), "--logprobs-mode", "processed_logprobs",
     ]  # fmt: skip
-    # vLLM would pin its worker to the first core, and starve there while other processes are at work.
-    threads = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
-    environment = {**os.environ, **threads, "VLLM_NO_USAGE_STATS": "1", "TORCHDYNAMO_DISABLE": "1"}
+    environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "TORCHDYNAMO_DISABLE": "1"}
     with log.open("w") as output:
         server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
     try:
