@@ -207,7 +207,7 @@ class VllmPolicy(Policy):
             "max_logprobs": -1,
             "disable_log_stats": True,
             "use_tqdm_on_load": False,
-            "worker_extension_cls": f"{__package__}.vllm_worker.WeightReceiver",
+            "worker_extension_cls": f"{__package__}.vllm_worker.WorkerExtension",
             **config.extra,
         }
 

@@ -179,7 +179,13 @@ async def _load(arguments: dict[str, Any]) -> Any:
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+    llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+    try:
+        await llm.collective_rpc("rlvr_end_with", args=(os.getpid(),))
+    except BaseException:
+        llm.shutdown(SHUTDOWN_S)
+        raise
+    return llm
 
 
 async def _silence(llm: Any) -> None:

@@ -1,14 +1,41 @@
 """What runs inside vLLM's worker processes: taking new weights. Imported there by name, never by this package."""
 
 import json
+import os
+import signal
+import threading
+import time
 from typing import Any
 
+WATCH_S = 1.0
+"""How often a worker looks whether the process that owns the engine is still there."""
 
-class WeightReceiver:
+
+class WorkerExtension:
     """Mixed into vLLM's worker (`worker_extension_cls`); its methods are called by `collective_rpc`."""
 
     model_runner: Any
     _expected: dict[str, tuple[int, ...]] | None = None
+
+    def rlvr_end_with(self, owner: int) -> None:
+        """End the engine when a process is gone: one that was killed ends nothing, and vLLM would stay.
+
+        Args:
+            owner: The process that started the engine.
+        """
+        import psutil
+
+        engine = os.getppid()
+        process = psutil.Process(owner)  # knows when it was made, so that another of the same number is not it
+
+        def watch() -> None:
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(WATCH_S)
+            if engine != owner and os.getppid() == engine:
+                os.kill(engine, signal.SIGKILL)
+            os._exit(1)
+
+        threading.Thread(target=watch, name="rlvr-owner", daemon=True).start()
 
     def rlvr_load_weights(self, path: str) -> str:
         """Replace all weights by those of a file.

@@ -1,8 +1,11 @@
 """Starting, ending, failing: through the runner, and by hand."""
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -67,6 +70,30 @@ def test_runs_join_a_running_engine_and_one_that_dies_is_replaced_at_the_next_st
         assert children() != before, "the first start is still to be closed"
         runner.run(policy.aclose())
     assert children() == before
+
+
+OWNER = """
+import asyncio, json, sys
+from rlvr.agents.policies.policy import make_policy
+if __name__ == "__main__":
+    asyncio.run(make_policy("vllm:" + sys.argv[1], **json.loads(sys.argv[2])).start())
+    print("started", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_an_engine_ends_with_the_process_that_started_it_however_that_ends(model, tmp_path):
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER)
+    command = [sys.executable, str(script), str(model.folder), json.dumps(SETTINGS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout.readline() == "started\n"
+        processes = psutil.Process(owner.pid).children(recursive=True)
+        assert len(processes) >= 2
+        owner.kill()
+        owner.wait()
+    gone, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive and len(gone) == len(processes)
 
 
 def test_a_prompt_longer_than_the_context_fails_alone_and_gives_both_numbers(policy, runner):
