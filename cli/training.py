@@ -1,5 +1,6 @@
 """`rlvr sft`."""
 
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ def sft_command(config: Path | None, settings: Sequence[str], *, json_output: bo
     from ..trainers.sft import Sft
     from ..trainers.sft_config import read_sft_config
 
-    run = Sft(read_sft_config(config, parse_settings(settings, "--set")))
+    command = shlex.join(["rlvr", *sys.argv[1:]])
+    run = Sft(read_sft_config(config, parse_settings(settings, "--set")), command=command)
     found = run.described()["found"]
     say(
         f"{found['documents']} documents of {found['tokens']} tokens, {found['targets']} to learn; "

@@ -190,6 +190,7 @@ class DocumentAttention:
         sinks: Tensor | None = None,
     ) -> Tensor:
         """Return `[N, heads, head_dim]`, or `[M, heads, head_dim]` for M wanted queries (see `Attend`)."""
+        q, k = q.to(v.dtype), k.to(v.dtype)  # under autocast, positions may have made them float32 again
         textbook = softcap is not None or sinks is not None or (window is not None and window < max(self.lengths))
         if self._blocks and not textbook:
             blocks = self._blocks if len(q) == self.total else self._last_blocks

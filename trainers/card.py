@@ -1,7 +1,6 @@
 """A model's card: how it was made, in numbers that the run itself wrote."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ def write_card(folder: Path, run: "Sft", step: int, lines: Sequence[dict[str, An
     described = run.described()
     found = described.pop("found")
     facts = [
-        ("command", f"`{run.command or shown_command()}`"),
+        *([("command", f"`{run.command}`")] if run.command else []),
         ("seed", described["seed"]),
         ("parameters", f"{found['parameters']:,}"),
         ("steps", f"{step:,} of {found['steps']:,}"),
@@ -63,11 +62,6 @@ def write_card(folder: Path, run: "Sft", step: int, lines: Sequence[dict[str, An
         replace_text(folder / CURVE_FILE, loss_svg(curve, points))
     text += ["", "## Settings", "", "```json", json.dumps(described, indent=1), "```", ""]
     replace_text(folder / CARD_FILE, "\n".join(text))
-
-
-def shown_command() -> str:
-    """Return the command line of this process, its program by name."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -244,7 +245,7 @@ def _joined(paths: Iterable[Path]) -> Documents:
                 lengths.append(np.diff(file["starts"]))
                 own = [names.setdefault(str(name), len(names)) for name in file["names"]]
                 kinds.append(np.array(own, dtype=np.int64)[file["kinds"]] if own else file["kinds"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise MalformedData(f"{path} is damaged ({error}); delete it, and it is made again.") from None
     starts = np.concatenate(([0], np.cumsum(np.concatenate(lengths))))
     return Documents(np.concatenate(ids), np.concatenate(learned), starts, np.concatenate(kinds), list(names))
