@@ -148,8 +148,9 @@ class Qwen3(nn.Module):
 
     def compile_blocks(self) -> None:
         """Compile what stands before and after attention (`torch.compile`); the blocks share what comes of it."""
-        before, after = (torch.compile(function, dynamic=True) for function in (project, feed))
+        before, after = torch.compile(project, dynamic=True), torch.compile(feed, dynamic=True)
         for block in self.blocks:
+            assert isinstance(block, Block)
             block.project, block.feed = before, after
 
     def set_rotation(self, dtype: torch.dtype) -> None:

@@ -369,9 +369,7 @@ def test_halves_without_memory_fail_with_a_sentence_and_the_others_go_on(exact):
         engine.submit(job)
     while engine.step():
         pass
-    assert [job.finish for job in small] == [Finish.LENGTH, Finish.ERROR] or all(
-        len(job.tokens) == 20 for job in small
-    )
+    assert [job.finish for job in small] == [Finish.LENGTH, Finish.ERROR] or all(len(job.tokens) == 20 for job in small)
     failed = [job for job in (*small, *large) if job.error is not None]
     assert failed
     for job in failed:
@@ -421,7 +419,9 @@ def test_what_counts_as_being_out_of_memory():
 # Attention
 
 
-@pytest.mark.parametrize("options", [{}, {"window": 7}, {"softcap": 2.0}, {"sinks": True}, {"window": 5, "sinks": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"window": 7}, {"softcap": 2.0}, {"sinks": True}, {"window": 5, "sinks": True}]
+)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_attention_over_the_cache_is_the_textbooks(options, dtype):
     info = ModelInfo(2, 6, 2, 8, 48, 100, 1000, (), "")
@@ -462,9 +462,7 @@ def test_queries_of_the_last_tokens_alone_see_the_same():
     cache = KVCache(info, torch.device("cpu"), torch.float64, 1 << 30)
     rows = [cache.open([i, *range(1, 30)], 300 if i == 2 else 10).row for i in range(5)]
     batch = Batch(rows, [1, 4, 6, 1, 9], torch.device("cpu"))
-    q, k, v = (
-        torch.randn(batch.tokens, heads, 8, generator=generator, dtype=torch.float64) for heads in (4, 2, 2)
-    )
+    q, k, v = (torch.randn(batch.tokens, heads, 8, generator=generator, dtype=torch.float64) for heads in (4, 2, 2))
     import numpy as np
 
     whole = CachedAttention(batch)(0, q, k, v, scale=0.3)

@@ -253,7 +253,7 @@ def test_a_model_without_a_tokenizer_takes_token_ids_alone():
 
 
 def test_wrong_names_and_settings_are_one_sentence(folder, tmp_path):
-    with pytest.raises(MissingData, match="model.safetensors is missing"):
+    with pytest.raises(MissingData, match=r"model\.safetensors is missing"):
         make_policy(f"tiny:{tmp_path}")
     with pytest.raises(UserError, match="float8"):
         make_policy(f"tiny:{folder}", dtype="float8")
@@ -303,3 +303,15 @@ def test_types_of_arithmetic(folder, dtype, found):
     assert policy.model.dtype == found
     assert all(value <= 0 for value in said.logprobs)
     asyncio.run(policy.aclose())
+
+
+@pytest.mark.slow
+def test_a_compiled_model_answers_alike(folder):
+    made = []
+    for compile in (False, True):
+        policy = make_policy(f"tiny:{folder}", compile=compile, threads=1)
+        made.append(asyncio.run(policy.generate([request(seed=i, logprobs=True) for i in range(3)])))
+        asyncio.run(policy.aclose())
+    for one, other in zip(*made, strict=True):
+        assert one.token_ids == other.token_ids
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-9)
