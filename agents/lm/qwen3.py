@@ -260,11 +260,11 @@ def from_transformers(config: Qwen3Config, weights: Mapping[str, Tensor]) -> dic
 
 def save(model: Qwen3, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write `config.json` and `model.safetensors`, as transformers and vLLM read them."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: weight.to(dtype).contiguous().clone() for name, weight in to_transformers(model).items()}
-    save_file(tensors, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
+    (folder / WEIGHTS_FILE).write_bytes(serialised(tensors, metadata={"format": "pt"}))
     shape = model.config.model_dump()
     theta = shape.pop("rope_theta")
     config = {
