@@ -11,6 +11,7 @@ import time
 import pytest
 import torch
 
+from rlvr import cli
 from rlvr.agents.lm import qwen3
 from rlvr.agents.lm.attention import PackedAttention
 from rlvr.tasks.errors import UserError
@@ -282,33 +283,32 @@ TALK = {
 }
 
 
-def command_line(tmp_path, *settings, **changes):
+def command(tmp_path, *settings, **changes):
     (tmp_path / "talk.jsonl").write_text((json.dumps(TALK) + "\n") * 50)
     file = tmp_path / "run.yaml"
     file.write_text(json.dumps({**BASE, "data": {"train": [str(tmp_path / "talk.jsonl")]}, **changes}))
     pairs = [part for setting in (f"out={tmp_path / 'run'}", *settings) for part in ("--set", setting)]
-    return [sys.executable, "-c", "from rlvr.cli import main; main()", "sft", str(file), *pairs]
+    return ["sft", str(file), *pairs]
 
 
-def test_the_command_trains_and_overrides(tmp_path):
-    done = subprocess.run(
-        command_line(tmp_path, "steps=4", "optimizer.clip=0.5", "data.held_out_share=0.1"),
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "4 of 4 steps are done" in done.stderr
+def test_the_command_trains_and_overrides(tmp_path, capsys, monkeypatch):
+    call = command(tmp_path, "steps=4", "optimizer.clip=0.5", "data.held_out_share=0.1")
+    monkeypatch.setattr(sys, "argv", ["/somewhere/rlvr", *call])
+    assert cli.run(call) == 0
+    assert "4 of 4 steps are done" in capsys.readouterr().err
     settings = json.loads((tmp_path / "run" / "config.json").read_text())
     assert settings["optimizer"]["clip"] == 0.5 and settings["found"]["held_out_documents"] == 5
     card = (tmp_path / "run" / "model" / "README.md").read_text()
-    assert "`rlvr sft " in card and "--set steps=4" in card and "| sums |" in card
+    assert "`rlvr sft " in card and "--set steps=4" in card and "| sums |" in card and "somewhere" not in card
 
 
 @pytest.mark.parametrize(
     ("setting", "said"), [("stepps=4", "did you mean 'steps'"), ("data.train=[nowhere]", "There is no nowhere")]
 )
-def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path, setting, said):
-    done = subprocess.run(command_line(tmp_path, setting), capture_output=True, text=True)
-    assert done.returncode == 2 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path, capsys, setting, said):
+    assert cli.run(command(tmp_path, setting)) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and len(printed.strip().splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -316,7 +316,8 @@ def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path, setting, said)
 def test_a_killed_process_goes_on_and_an_interrupted_one_saves_first(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     changes = {"steps": 60, "checkpoint_every": 10, "log_every": 1}
-    call = command_line(tmp_path, **changes)
+    program = [sys.executable, "-c", "from rlvr.cli import main; main()"]
+    call = [*program, *command(tmp_path, **changes)]
     for number in (signal.SIGKILL, signal.SIGINT):
         before = checkpoint.saved_steps(tmp_path / "run")
         process = subprocess.Popen(call, env=environment, stderr=subprocess.PIPE, text=True)
@@ -332,5 +333,5 @@ def test_a_killed_process_goes_on_and_an_interrupted_one_saves_first(tmp_path):
     assert steps == list(range(1, 61))
     other = tmp_path / "other"
     other.mkdir()
-    subprocess.run(command_line(other, **changes), env=environment, check=True, capture_output=True)
+    assert cli.run(command(other, **changes)) == 0
     assert metrics(other / "run") == metrics(tmp_path / "run")
