@@ -10,7 +10,8 @@ from ..task import GeneratedSource
 from .task import MathTask
 
 LEVELS: tuple[str, ...] = ("two-digit", "easy", "medium", "hard", "expert")
-"""One sum or difference of numbers up to 99, or up to 999; two or three operations without brackets; four to six with brackets; fractions and powers."""
+"""One sum or difference of numbers up to 99, or up to 999; two or three operations without brackets; four to six with
+brackets; fractions and powers."""
 
 _LARGEST = {"two-digit": 99, "easy": 999}
 """The largest operand of the levels with one operation."""
