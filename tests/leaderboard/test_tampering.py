@@ -63,7 +63,7 @@ def with_an_unasked_generation(data):
     made = copy.deepcopy(data["generations"][0]) | {"id": 1, "parent": 0}
     data["generations"].append(made)
     usage = made["completion"]["usage"]
-    for item, more in (("policy_calls", 1), *((item, usage[item]) for item in usage)):
+    for item, more in (("policy_calls", 1), *((item, usage[item]) for item in usage if item in data["ledger"])):
         data["ledger"][item] += more
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from rlvr.tasks.verify import PoolSettings, VerdictStatus, averify, configure, shutdown, verify, warm
@@ -139,9 +140,17 @@ def test_a_worker_killed_from_outside_in_mid_flight_is_replaced() -> None:
 def test_idle_workers_killed_from_outside_are_replaced() -> None:
     configure(ONE)
     warm()
-    for pid in current_pool().pids():
+    pids = current_pool().pids()
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while any(_runs(pid) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.01)
     assert verify(GOLD, GOOD).correct
+
+
+def _runs(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_cancelled_task_gives_its_worker_back() -> None:
