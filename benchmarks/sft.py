@@ -25,6 +25,8 @@ TOLERANCE = 0.03
 SHAPE = {"hidden_size": 192, "num_hidden_layers": 6, "vocab_size": 2048, "max_position_embeddings": 4096}
 TOKENIZER = Path(__file__).resolve().parent.parent / "agents" / "weights" / "tiny"
 DOCUMENTS_IN_STEP = 32
+PEER_BATCH = 4
+"""Documents in one forward pass of the peer."""
 LONGEST = 2048
 RATE, WARMUP, DECAY, BETAS, CLIP = 2e-3, 5, 0.1, (0.9, 0.95), 1.0
 SIDES = ("packed", "unpacked", "Trainer")
@@ -202,8 +204,8 @@ def peer(folder: Path, work: Work, number: int) -> dict[str, float]:
             output_dir=str(out),
             use_cpu=True,
             bf16=True,
-            per_device_train_batch_size=DOCUMENTS_IN_STEP // work.threads,
-            gradient_accumulation_steps=work.threads,
+            per_device_train_batch_size=PEER_BATCH,
+            gradient_accumulation_steps=DOCUMENTS_IN_STEP // PEER_BATCH,
             train_sampling_strategy="group_by_length",
             num_train_epochs=work.epochs,
             learning_rate=RATE,
