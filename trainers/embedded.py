@@ -84,7 +84,7 @@ def scores(
     settings: dict[str, Any] = {}
     if policy is not None:
         sampling = {"temperature": TEMPERATURE, "max_tokens": MAX_TOKENS}
-        settings = {"history": level.history, "extraction": "raw", "sampling": sampling}
+        settings = {"history": level.history, "sampling": sampling}
     entry = SuiteEntry(
         name=f"{level.env.removeprefix('rlvr/')}-{level.difficulty}",
         env=level.env,

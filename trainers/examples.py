@@ -30,7 +30,7 @@ from .demonstrations import MANIFEST_FILE, read_manifest, read_shard
 from .files import replace_file
 from .packing import Document, Documents
 
-VERSION = 1
+VERSION = 2
 """Of the cached files."""
 
 Progress = Callable[[int, int], None]
@@ -137,8 +137,8 @@ def _tokenise_file(job: _Job) -> None:
     found: list[Document] = []
     for number, line in enumerate(_lines(job), 1):
         messages, learned = _messages(line, f"{job.file}, line {number}")
-        for ids, flags in tokenise(chat, messages, learned, job.roles):
-            found.append(Document(ids, flags, str(line.get("uid", "")), str(line.get("entry", ""))))
+        for ids, flags, context in tokenise(chat, messages, learned, job.roles):
+            found.append(Document(ids, flags, str(line.get("uid", "")), str(line.get("entry", "")), context))
     documents = Documents.of(found)
     kind = np.uint16 if chat.codec.size <= 1 << 16 else np.int32
     job.cached.parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +148,7 @@ def _tokenise_file(job: _Job) -> None:
             file,
             ids=documents.ids.astype(kind),
             learned=np.packbits(documents.learned),
+            context=np.packbits(documents.context),
             starts=documents.starts,
             kinds=documents.kinds,
             names=np.array(documents.kind_names, dtype=np.str_),
@@ -194,8 +195,10 @@ def _messages(line: dict[str, Any], where: str) -> tuple[list[Message], list[boo
 
 def tokenise(
     chat: ChatTemplate, messages: Sequence[Message], learned: Sequence[bool], roles: Collection[Role] = RESPONSE_ROLES
-) -> list[tuple[list[int], list[bool]]]:
-    """Return documents as token ids with, for every token, whether it is learned.
+) -> list[tuple[list[int], list[bool], list[bool]]]:
+    """Return documents as token ids with, for every token, whether it is learned, and whether it was given.
+
+    Given are prompts, observations and the template's own tokens: all but replies, learned or not.
 
     A conversation is one document, unless the template writes the past anew as it goes on: then every learned reply
     is a document with what the model would have seen before it.
@@ -211,13 +214,17 @@ def tokenise(
         whole = written(chat, messages)
     except TemplateRefusal:
         parts = [_reply(chat, messages, number) for number, flag in enumerate(learned) if flag]
-        return [(part.ids, part.mask(roles)) for part in parts]
+        return [(part.ids, part.mask(roles), _given(part)) for part in parts]
     mask = [
         run.generation is not None and replies[run.generation] and run.role in roles
         for run in whole.runs
         for _ in range(run.start, run.end)
     ]
-    return [(whole.ids, mask)]
+    return [(whole.ids, mask, _given(whole))]
+
+
+def _given(conversation: Conversation) -> list[bool]:
+    return [run.generation is None for run in conversation.runs for _ in range(run.start, run.end)]
 
 
 def _reply(chat: ChatTemplate, messages: Sequence[Message], number: int) -> Conversation:
@@ -234,6 +241,7 @@ def _joined(paths: Iterable[Path]) -> Documents:
     """Read tokenised files as one."""
     ids: list[npt.NDArray[np.integer]] = []
     learned: list[npt.NDArray[np.bool_]] = []
+    context: list[npt.NDArray[np.bool_]] = []
     lengths: list[npt.NDArray[np.int64]] = []
     kinds: list[npt.NDArray[np.int64]] = []
     names: dict[str, int] = {}
@@ -242,13 +250,21 @@ def _joined(paths: Iterable[Path]) -> Documents:
             with np.load(path) as file:
                 ids.append(file["ids"])
                 learned.append(np.unpackbits(file["learned"], count=len(ids[-1])).astype(bool))
+                context.append(np.unpackbits(file["context"], count=len(ids[-1])).astype(bool))
                 lengths.append(np.diff(file["starts"]))
                 own = [names.setdefault(str(name), len(names)) for name in file["names"]]
                 kinds.append(np.array(own, dtype=np.int64)[file["kinds"]] if own else file["kinds"])
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise MalformedData(f"{path} is damaged ({error}); delete it, and it is made again.") from None
     starts = np.concatenate(([0], np.cumsum(np.concatenate(lengths))))
-    return Documents(np.concatenate(ids), np.concatenate(learned), starts, np.concatenate(kinds), list(names))
+    return Documents(
+        np.concatenate(ids),
+        np.concatenate(learned),
+        starts,
+        np.concatenate(kinds),
+        list(names),
+        context=np.concatenate(context),
+    )
 
 
 def processors() -> int:

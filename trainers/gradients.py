@@ -1,6 +1,6 @@
 """The loss of a step and its gradient: row by row, on as many threads as there are, always the same sums.
 
-A row's loss is the sum over its targets, divided by the number of targets of the *whole* step. So rows may be
+A row's loss is the weighted sum over its targets, divided by the weight of the *whole* step. So rows may be
 computed one after the other or side by side, and the step's gradient is that of one big batch.
 """
 
@@ -26,8 +26,9 @@ class Loss(NamedTuple):
     """What a step or a held-out set came to."""
 
     total: float
-    """The sum of the targets' negative log-likelihoods, in nats."""
+    """The sum of the learned targets' negative log-likelihoods, in nats; tokens that were given do not count."""
     targets: int
+    """Learned targets."""
     tokens: int
     """All tokens that went through the model."""
 
@@ -58,8 +59,8 @@ def row_losses(model: CausalModel, row: Row, precision: torch.dtype) -> tuple[Te
     return torch.cat(losses), torch.cat(hits)
 
 
-def backward(model: CausalModel, row: Row, targets_in_step: int, precision: torch.dtype) -> Tensor:
-    """Add a row's part of the step's gradient to the parameters' `grad`, and return the sum of its losses, float64.
+def backward(model: CausalModel, row: Row, weight_in_step: float, precision: torch.dtype) -> Tensor:
+    """Add a row's part of the step's gradient to the parameters' `grad`, and return its learned targets' loss, float64.
 
     Logits are computed for targets only, a chunk at a time, and each chunk's gradient at once: no more than one
     chunk's logits are ever there.
@@ -69,19 +70,23 @@ def backward(model: CausalModel, row: Row, targets_in_step: int, precision: torc
         hidden = model.forward(ids, positions, attend, wanted=predicts)
     leaf = hidden.detach().requires_grad_()
     total = torch.zeros((), dtype=torch.float64, device=leaf.device)
-    for part, wanted in _chunks(model, leaf, targets):
+    weights = torch.from_numpy(row.weights).to(leaf.device)
+    for (part, wanted), weight in zip(_chunks(model, leaf, targets), _split(model, weights), strict=True):
         with autocast(model, precision):
             logits = model.logits(part)
-        loss = F.cross_entropy(logits.float(), wanted, reduction="sum")
-        (loss / targets_in_step).backward()
-        total += loss.detach()
+        losses = F.cross_entropy(logits.float(), wanted, reduction="none")
+        ((losses * weight).sum() / weight_in_step).backward()
+        total += losses.detach()[weight == 1].sum()
     hidden.backward(leaf.grad)
     return total
 
 
 def _chunks(model: CausalModel, hidden: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
-    size = max(64, LOGITS // model.info.vocab_size)
-    return list(zip(hidden.split(size), targets.split(size), strict=True))
+    return list(zip(_split(model, hidden), _split(model, targets), strict=True))
+
+
+def _split(model: CausalModel, tensor: Tensor) -> tuple[Tensor, ...]:
+    return tensor.split(max(64, LOGITS // model.info.vocab_size))
 
 
 def autocast(model: CausalModel, precision: torch.dtype) -> torch.autocast:
@@ -133,13 +138,14 @@ class Workers:
 
     def step(self, rows: Sequence[Row]) -> Loss:
         """Leave the gradient of a step's mean loss in the parameters' `grad`."""
-        targets = sum(len(row.targets) for row in rows)
+        targets = sum(int((row.weights == 1).sum()) for row in rows)
+        whole = float(sum(row.weights.sum(dtype="float64") for row in rows))
 
         def work(worker: int) -> list[Tensor]:
             for weight in self._weights[worker]:
                 weight.grad = None
             mine = rows[worker :: self.count]
-            return [backward(self._replicas[worker], row, targets, self.precision) for row in mine]
+            return [backward(self._replicas[worker], row, whole, self.precision) for row in mine]
 
         totals = [loss for losses in self._map(work) for loss in losses]
         for other in self._weights[1:]:

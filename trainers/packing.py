@@ -25,6 +25,8 @@ class Document(NamedTuple):
     uid: str = ""
     kind: str = ""
     """What it is an example of; held-out losses are told apart by it."""
+    context: Sequence[bool] = ()
+    """For every token whether it was given to the model: prompts, observations, the template's own; () if unknown."""
 
 
 class Documents:
@@ -37,6 +39,7 @@ class Documents:
         kinds: The index of each document's kind, `[D]`.
         kind_names: What they are called.
         fingerprint: SHA-256 of what they were made of.
+        context: For every token whether it was given to the model, `[T]`; None: unknown.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class Documents:
         kinds: Ints,
         kind_names: Sequence[str],
         fingerprint: str = "",
+        context: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self.ids, self.learned, self.starts, self.kinds = ids, learned, starts, kinds
+        self.context = np.zeros(len(ids), dtype=bool) if context is None else context
         self.kind_names = list(kind_names)
         self.fingerprint = fingerprint
         self.lengths: Ints = np.diff(starts)
@@ -64,10 +69,13 @@ class Documents:
         number = {name: index for index, name in enumerate(names)}
         learned = np.array([flag for document in every for flag in document.learned], dtype=bool)
         starts = np.cumsum([0, *(len(document.ids) for document in every)], dtype=np.int64)
-        learned[starts[:-1]] = False
+        context = np.array(
+            [flag for one in every for flag in one.context or [False] * len(one.ids)], dtype=bool
+        )
+        learned[starts[:-1]] = context[starts[:-1]] = False
         ids = np.array([one for document in every for one in document.ids], dtype=np.int32)
         kinds = np.array([number[document.kind] for document in every], dtype=np.int64)
-        return cls(ids, learned, starts, kinds, names, fingerprint)
+        return cls(ids, learned, starts, kinds, names, fingerprint, context)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -78,18 +86,31 @@ class Documents:
         tokens = spans(self.starts[numbers], self.lengths[numbers])
         starts = np.concatenate(([0], np.cumsum(self.lengths[numbers])))
         return Documents(
-            self.ids[tokens], self.learned[tokens], starts, self.kinds[numbers], self.kind_names, self.fingerprint
+            self.ids[tokens],
+            self.learned[tokens],
+            starts,
+            self.kinds[numbers],
+            self.kind_names,
+            self.fingerprint,
+            self.context[tokens],
         )
 
-    def row(self, numbers: Ints) -> "Row":
-        """Lay documents end to end."""
+    def row(self, numbers: Ints, context: float = 0.0) -> "Row":
+        """Lay documents end to end.
+
+        Args:
+            numbers: Which.
+            context: What a token that was given to the model counts for beside one that is learned (1).
+        """
         lengths = self.lengths[numbers]
         tokens = spans(self.starts[numbers], lengths)
         ids = self.ids[tokens].astype(np.int64)
         positions = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        places = np.flatnonzero(self.learned[tokens])
+        learned = self.learned[tokens]
+        places = np.flatnonzero(learned | self.context[tokens] if context else learned)
         kinds = np.repeat(self.kinds[numbers], lengths)[places]
-        return Row(ids, positions, lengths.tolist(), places - 1, ids[places], kinds)
+        weights = np.where(learned[places], 1.0, context).astype(np.float32)
+        return Row(ids, positions, lengths.tolist(), places - 1, ids[places], kinds, weights)
 
 
 class Row(NamedTuple):
@@ -107,6 +128,8 @@ class Row(NamedTuple):
     """`[M]`: the tokens that come next there."""
     kinds: Ints
     """`[M]`: the kind of the document that each target is in."""
+    weights: npt.NDArray[np.float32]
+    """`[M]`: what each target counts for; 1 where it is learned, less where it was given to the model."""
 
 
 def spans(starts: Ints, lengths: Ints) -> Ints:

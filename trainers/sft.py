@@ -183,7 +183,8 @@ class Sft:
                 rate = learning_rate(place.step, self.total, config.optimizer)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                loss = workers.step([self.documents.row(numbers) for numbers in plan[place.index]])
+                context = config.data.context * (1 - place.step / self.total)
+                loss = workers.step([self.documents.row(numbers, context) for numbers in plan[place.index]])
                 norm = torch.nn.utils.clip_grad_norm_(weights, config.optimizer.clip or math.inf)
                 if not math.isfinite(loss.total) or not bool(norm.isfinite()):
                     raise UserError(

@@ -56,6 +56,10 @@ class DataConfig(Config):
     """The held-out loss is taken over at most so many documents, always the same ones."""
     roles: tuple[Role, ...] = tuple(sorted(RESPONSE_ROLES))
     """Whose tokens are learned."""
+    context: Fraction = 0.0
+    """What a token that the model was given (prompt, observation) counts for at the start, beside a learned one (1);
+    it falls linearly to nothing at the end. A model from scratch learns to look and to copy from it, where replies
+    are a hundredth of the tokens; a trained one does not need it."""
     longest: Count | None = None
     """Longer documents, in tokens, are left out; None: those longer than the model's context."""
     cache: Path | None = None

@@ -42,14 +42,16 @@ def write(path, lines, opener=open):
 
 
 def test_replies_and_their_ends_are_learned_and_nothing_else(chat):
-    [(ids, mask)] = tokenise(chat, messages(), [False, False, True, False, True])
+    [(ids, mask, _)] = tokenise(chat, messages(), [False, False, True, False, True])
     assert learned_text(chat, ids, mask) == f"{TALK[2]['content']}<|end|>{TALK[4]['content']}<|end|>"
     assert chat.decode(ids) == "".join(f"<|{one['role']}|>{one['content']}<|end|>" for one in TALK)
 
 
 def test_a_reply_that_is_not_marked_is_seen_but_not_learned(chat):
-    [(ids, mask)] = tokenise(chat, messages(), [False, False, False, False, True])
+    [(ids, mask, given)] = tokenise(chat, messages(), [False, False, False, False, True])
     assert learned_text(chat, ids, mask) == f"{TALK[4]['content']}<|end|>"
+    reply = f"{TALK[2]['content']}<|end|>"
+    assert learned_text(chat, ids, given) == chat.decode(ids).replace(reply, "").removesuffix(f"{TALK[4]['content']}<|end|>")
     assert TALK[2]["content"] in chat.decode(ids)
 
 
@@ -63,7 +65,7 @@ def test_a_reply_that_is_not_marked_is_seen_but_not_learned(chat):
     ],
 )
 def test_single_roles_can_be_learned(chat, role, expected):
-    [(ids, mask)] = tokenise(chat, messages(), [False, False, True, False, True], {role})
+    [(ids, mask, _)] = tokenise(chat, messages(), [False, False, True, False, True], {role})
     assert learned_text(chat, ids, mask) == expected
 
 
@@ -78,8 +80,8 @@ STRIPPING = (
 def test_where_the_template_rewrites_the_past_each_reply_is_a_document_of_its_own(chat):
     stripping = ChatTemplate(chat.codec, STRIPPING, name="stripping", end_ids=[1])
     first, second = tokenise(stripping, messages(), [False, False, True, False, True])
-    assert learned_text(chat, *first) == f"{TALK[2]['content']}<|end|>"
-    assert learned_text(chat, *second) == f"{TALK[4]['content']}<|end|>"
+    assert learned_text(chat, *first[:2]) == f"{TALK[2]['content']}<|end|>"
+    assert learned_text(chat, *second[:2]) == f"{TALK[4]['content']}<|end|>"
     assert "left is wall" in chat.decode(first[0])
     assert "left is wall" not in chat.decode(second[0]) and "<action>up</action>" in chat.decode(second[0])
 
@@ -88,7 +90,7 @@ def test_files_of_json_lines_are_read_plain_and_compressed(tmp_path):
     lines = [{"messages": TALK, "uid": "a", "entry": "x"}, {"messages": TALK[:3], "entry": "y"}]
     plain = read_examples([write(tmp_path / "a.jsonl", lines)], WEIGHTS)
     packed = read_examples([write(tmp_path / "a.jsonl.gz", lines, gzip.open)], WEIGHTS)
-    for name in ("ids", "learned", "starts", "kinds"):
+    for name in ("ids", "learned", "context", "starts", "kinds"):
         assert np.array_equal(getattr(plain, name), getattr(packed, name))
     assert plain.kind_names == ["x", "y"] and len(plain) == 2
     assert plain.ids.dtype == np.uint16

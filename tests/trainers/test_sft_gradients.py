@@ -189,3 +189,33 @@ def test_logits_are_made_in_chunks(monkeypatch):
     assert float(parts) == pytest.approx(float(whole), rel=1e-6)
     for one, other in zip(gradient, parameters(model), strict=True):
         torch.testing.assert_close(one, other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_tokens_that_were_given_count_for_as_much_as_their_weight():
+    """The gradient is that of the weighted mean; the loss that is told is that of the learned targets alone."""
+    documents, model = made_documents(6), small_model()
+    documents.context = ~documents.learned
+    documents.context[documents.starts[:-1]] = False
+    rows = [documents.row(np.array([0, 1, 2]), 0.25), documents.row(np.array([3, 4, 5]), 0.25)]
+    with Workers(model, 2, torch.float32) as workers:
+        loss = workers.step(rows)
+    found = [weight.grad.clone() for weight in parameters(model)]
+    assert loss.targets == documents.targets.sum() < sum(len(row.targets) for row in rows)
+    assert loss.mean == pytest.approx(step(model, documents, [[0, 1, 2], [3, 4, 5]])[0].mean, rel=1e-6)
+    model.zero_grad()
+    whole = sum(float(row.weights.sum()) for row in rows)
+    for row in rows:
+        ids, positions, attend, predicts, targets = gradients.row_tensors(row, torch.device("cpu"))
+        losses = torch.nn.functional.cross_entropy(
+            model.logits(model.forward(ids, positions, attend, wanted=predicts)), targets, reduction="none"
+        )
+        ((losses * torch.from_numpy(row.weights)).sum() / whole).backward()
+    for one, other in zip(found, parameters(model), strict=True):
+        torch.testing.assert_close(one, other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_without_a_weight_given_tokens_are_no_targets():
+    documents = made_documents(3)
+    documents.context = ~documents.learned
+    assert len(documents.row(np.arange(3)).targets) == documents.targets.sum()
+    assert (documents.row(np.arange(3)).weights == 1).all()
