@@ -19,6 +19,7 @@ BENCHMARKS = (
     "verifier",
     "conversation",
     "generation",
+    "sft",
     "tiny",
     "references",
 )

@@ -48,7 +48,10 @@ def write_card(folder: Path, run: "Sft", step: int, lines: Sequence[dict[str, An
         facts.append(
             ("held-out loss", f"{last['held_out_loss']:.4f} nats a token, accuracy {last['held_out_accuracy']:.1%}")
         )
-    text = [f"# {folder.name.removesuffix('.tmp')}", "", "Trained by `rlvr sft`: loss on the replies' tokens only.", ""]
+    context = run.config.data.context
+    learned = f"; what was given counted for {context:g} at first, for nothing in the end" if context else " only"
+    name = folder.name.removesuffix(".tmp")
+    text = [f"# {name}", "", f"Trained by `rlvr sft`: loss on the replies' tokens{learned}.", ""]
     text += _table(("what", "value"), facts)
     if held_out and held_out[-1]["kinds"]:
         rows = [(name, f"{one['loss']:.4f}", f"{one['accuracy']:.1%}") for name, one in held_out[-1]["kinds"].items()]

@@ -69,9 +69,7 @@ class Documents:
         number = {name: index for index, name in enumerate(names)}
         learned = np.array([flag for document in every for flag in document.learned], dtype=bool)
         starts = np.cumsum([0, *(len(document.ids) for document in every)], dtype=np.int64)
-        context = np.array(
-            [flag for one in every for flag in one.context or [False] * len(one.ids)], dtype=bool
-        )
+        context = np.array([flag for one in every for flag in one.context or [False] * len(one.ids)], dtype=bool)
         learned[starts[:-1]] = context[starts[:-1]] = False
         ids = np.array([one for document in every for one in document.ids], dtype=np.int32)
         kinds = np.array([number[document.kind] for document in every], dtype=np.int64)

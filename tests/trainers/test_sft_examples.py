@@ -51,7 +51,9 @@ def test_a_reply_that_is_not_marked_is_seen_but_not_learned(chat):
     [(ids, mask, given)] = tokenise(chat, messages(), [False, False, False, False, True])
     assert learned_text(chat, ids, mask) == f"{TALK[4]['content']}<|end|>"
     reply = f"{TALK[2]['content']}<|end|>"
-    assert learned_text(chat, ids, given) == chat.decode(ids).replace(reply, "").removesuffix(f"{TALK[4]['content']}<|end|>")
+    assert learned_text(chat, ids, given) == chat.decode(ids).replace(reply, "").removesuffix(
+        f"{TALK[4]['content']}<|end|>"
+    )
     assert TALK[2]["content"] in chat.decode(ids)
 
 
