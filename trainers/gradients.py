@@ -70,13 +70,15 @@ def backward(model: CausalModel, row: Row, weight_in_step: float, precision: tor
         hidden = model.forward(ids, positions, attend, wanted=predicts)
     leaf = hidden.detach().requires_grad_()
     total = torch.zeros((), dtype=torch.float64, device=leaf.device)
-    weights = torch.from_numpy(row.weights).to(leaf.device)
-    for (part, wanted), weight in zip(_chunks(model, leaf, targets), _split(model, weights), strict=True):
+    weights, learned = (torch.from_numpy(one).to(leaf.device) for one in (row.weights, row.learned))
+    for (part, wanted), weight, told in zip(
+        _chunks(model, leaf, targets), _split(model, weights), _split(model, learned), strict=True
+    ):
         with autocast(model, precision):
             logits = model.logits(part)
         losses = F.cross_entropy(logits.float(), wanted, reduction="none")
         ((losses * weight).sum() / weight_in_step).backward()
-        total += losses.detach()[weight == 1].sum()
+        total += losses.detach()[told].sum()
     hidden.backward(leaf.grad)
     return total
 
@@ -138,7 +140,7 @@ class Workers:
 
     def step(self, rows: Sequence[Row]) -> Loss:
         """Leave the gradient of a step's mean loss in the parameters' `grad`."""
-        targets = sum(int((row.weights == 1).sum()) for row in rows)
+        targets = sum(int(row.learned.sum()) for row in rows)
         whole = float(sum(row.weights.sum(dtype="float64") for row in rows))
 
         def work(worker: int) -> list[Tensor]:

@@ -108,7 +108,7 @@ class Documents:
         places = np.flatnonzero(learned | self.context[tokens] if context else learned)
         kinds = np.repeat(self.kinds[numbers], lengths)[places]
         weights = np.where(learned[places], 1.0, context).astype(np.float32)
-        return Row(ids, positions, lengths.tolist(), places - 1, ids[places], kinds, weights)
+        return Row(ids, positions, lengths.tolist(), places - 1, ids[places], kinds, weights, learned[places])
 
 
 class Row(NamedTuple):
@@ -127,7 +127,9 @@ class Row(NamedTuple):
     kinds: Ints
     """`[M]`: the kind of the document that each target is in."""
     weights: npt.NDArray[np.float32]
-    """`[M]`: what each target counts for; 1 where it is learned, less where it was given to the model."""
+    """`[M]`: what each target counts for; 1 where it is learned."""
+    learned: npt.NDArray[np.bool_]
+    """`[M]`: whether a target is learned, and not one that was given to the model."""
 
 
 def spans(starts: Ints, lengths: Ints) -> Ints:

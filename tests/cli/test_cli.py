@@ -4,11 +4,9 @@ import http.server
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -92,25 +90,6 @@ def test_reference_agents_are_listed_as_such(capsys):
     rows = {line.split()[0]: line for line in ok(capsys, "agents").splitlines()}
     assert "reference" in rows["random"] and "reference" in rows["expert"]
     assert "yes" in rows["direct"].split()
-
-
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals here")
-def test_ids_are_whole_in_a_narrow_terminal():
-    ours, theirs = os.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    process = subprocess.Popen([*RLVR, "envs"], stdout=theirs, env=environment)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(ours, 4096)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not chunk:
-            break
-        shown += chunk
-    assert process.wait(timeout=60) == 0
-    assert not [row.id for row in ENVS if row.id.encode() not in shown]
 
 
 # Evaluating and verifying
@@ -465,67 +444,3 @@ def test_an_empty_line_and_a_command_without_its_colon_cost_no_turn():
 
 def test_a_sound_environment_passes_the_kit(capsys):
     assert "checks passed" in ok(capsys, "check", "game24-v0", "--quick")
-
-
-# Stopping
-
-
-def _slow(tmp_path):
-    """A run that takes some seconds: every step of the test world waits."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'agents')!r})\n"
-        "import worlds\nfrom rlvr.cli import main\nmain()"
-    )
-    arguments = ["eval", "--env", "test/count-v0", "--agent", "random", "--episodes", "60", "--set", "delay_s=0.01"]
-    return [sys.executable, "-c", code, *arguments, "--out", str(tmp_path / "run")]
-
-
-def _wait_for_records(tmp_path, process, count=3):
-    file = tmp_path / "run" / "episodes.jsonl"
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        if file.exists() and file.read_bytes().count(b"\n") >= count:
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"the run wrote too little; exit code {process.poll()}")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals here")
-@pytest.mark.parametrize("stop", ["SIGINT", "SIGKILL"])
-def test_a_stopped_run_goes_on_with_resume(tmp_path, stop):
-    process = subprocess.Popen(_slow(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    _wait_for_records(tmp_path, process)
-    process.send_signal(getattr(signal, stop))
-    _, err = process.communicate(timeout=60)
-    if stop == "SIGINT":
-        assert process.returncode == 130
-        assert "--resume" in err and "Traceback" not in err
-    else:
-        assert process.returncode == -signal.SIGKILL
-    before = (tmp_path / "run" / "episodes.jsonl").read_bytes().count(b"\n")
-    assert 3 <= before < 60
-    done = subprocess.run([*_slow(tmp_path), "--resume"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert f"{before} of 60 episodes were there already" in done.stderr
-    assert len((tmp_path / "run" / "episodes.jsonl").read_text().splitlines()) == 60
-
-
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals here")
-def test_a_terminal_sees_progress_and_a_pipe_does_not(tmp_path):
-    quiet = rlvr_process("eval", "--env", "game24-v0", "--agent", "random", "--episodes", 20)
-    assert "20/20" not in quiet.stderr and "\x1b" not in quiet.stderr + quiet.stdout
-    ours, theirs = os.openpty()
-    command = [*RLVR, "eval", "--env", "game24-v0", "--agent", "random", "--episodes", "400"]
-    process = subprocess.Popen(command, stderr=theirs, stdout=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"})
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(ours, 4096)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not chunk:
-            break
-        shown += chunk
-    assert process.wait(timeout=60) == 0
-    assert b"/400" in shown and b"success" in shown

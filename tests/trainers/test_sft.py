@@ -16,6 +16,7 @@ from rlvr.agents.lm import qwen3
 from rlvr.agents.lm.attention import PackedAttention
 from rlvr.tasks.errors import UserError
 from rlvr.trainers import checkpoint, files
+from rlvr.trainers.packing import Documents
 from rlvr.trainers.sft import METRICS_FILE, Sft, learning_rate
 from rlvr.trainers.sft_config import OptimizerConfig, read_sft_config
 
@@ -335,3 +336,19 @@ def test_a_killed_process_goes_on_and_an_interrupted_one_saves_first(tmp_path):
     other.mkdir()
     assert cli.run(command(other, **changes)) == 0
     assert metrics(other / "run") == metrics(tmp_path / "run")
+
+
+def test_what_was_given_counts_less_and_less(tmp_path, monkeypatch):
+    asked = []
+    row = Documents.row
+    monkeypatch.setattr(
+        Documents, "row", lambda self, numbers, context=0.0: asked.append(context) or row(self, numbers)
+    )
+    made = Sft(
+        config(tmp_path / "a", data={"train": ["absent"], "context": 0.5}, steps=5, order={"rows": 1}),
+        documents=made_documents(40),
+    )
+    made.run()
+    assert asked == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1])
+    card = (tmp_path / "a" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "what was given counted for 0.5 at first" in card

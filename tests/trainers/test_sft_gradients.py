@@ -191,12 +191,13 @@ def test_logits_are_made_in_chunks(monkeypatch):
         torch.testing.assert_close(one, other.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_tokens_that_were_given_count_for_as_much_as_their_weight():
+@pytest.mark.parametrize("context", [0.25, 1.0])
+def test_tokens_that_were_given_count_for_as_much_as_their_weight(context):
     """The gradient is that of the weighted mean; the loss that is told is that of the learned targets alone."""
     documents, model = made_documents(6), small_model()
     documents.context = ~documents.learned
     documents.context[documents.starts[:-1]] = False
-    rows = [documents.row(np.array([0, 1, 2]), 0.25), documents.row(np.array([3, 4, 5]), 0.25)]
+    rows = [documents.row(np.array(numbers), context) for numbers in ([0, 1, 2], [3, 4, 5])]
     with Workers(model, 2, torch.float32) as workers:
         loss = workers.step(rows)
     found = [weight.grad.clone() for weight in parameters(model)]
