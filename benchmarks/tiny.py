@@ -10,7 +10,7 @@ import os
 from rlvr.agents.policies.policy import make_policy
 from rlvr.agents.policies.tiny import tiny_folder
 from rlvr.trainers.demonstrations import read_uids
-from rlvr.trainers.embedded import EASY, HARDER, examine
+from rlvr.trainers.embedded import EASY, HARDER, PICTURE, examine
 
 from .harness import Row
 
@@ -21,7 +21,7 @@ def run(quick: bool = False) -> list[Row]:
     policy = make_policy(name if name in ("tiny", "tiny-base") else f"tiny:{name}")
     seen = read_uids(tiny_folder("tiny"))
     rows = []
-    for level in (*EASY, *HARDER):
+    for level in (*EASY, *HARDER, PICTURE):
         value, low, high = examine(level, policy, instances=40 if quick else 200, seen=seen)
         if level.target is None:
             target, ok = "shown", True

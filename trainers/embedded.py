@@ -45,23 +45,27 @@ class Level(NamedTuple):
     """The least normalised score; None: only shown."""
     kwargs: Mapping[str, Any] = {}
     history: int | str | None = None
+    legal: bool = False
+    """Whether the legal actions stand beneath each observation."""
 
 
 EASY = (
     Level("arithmetic two-digit", "rlvr/arithmetic-v0", "two-digit", 0.7),
-    Level("maze 5x5", "rlvr/maze-v0", "5x5", 0.7),
+    Level("maze 5x5", "rlvr/maze-v0", "5x5", 0.7, legal=True),
     Level("bandit 5 easy", "rlvr/bandit-v0", "bernoulli-5-easy", 0.6, {"horizon": 50}, "summary"),
     Level("sokoban 6x6-1, 3 pushes", "rlvr/sokoban-v0", "6x6-1", 0.35, {"min_pushes": 3}),
     Level("game24 easy", "rlvr/game24-v0", "easy", 0.0),
 )
 HARDER = (
     Level("arithmetic easy", "rlvr/arithmetic-v0", "easy"),
-    Level("maze 7x7", "rlvr/maze-v0", "7x7"),
+    Level("maze 7x7", "rlvr/maze-v0", "7x7", legal=True),
     Level("bandit 5 hard", "rlvr/bandit-v0", "bernoulli-5-hard", None, {"horizon": 50}, "summary"),
     Level("sokoban 6x6-2", "rlvr/sokoban-v0", "6x6-2"),
     Level("game24 medium", "rlvr/game24-v0", "medium"),
 )
 """The next harder level of each."""
+PICTURE = Level("maze 5x5, picture only", "rlvr/maze-v0", "5x5")
+"""The maze without a list of the moves that are open."""
 
 
 class Standing(NamedTuple):
@@ -84,7 +88,7 @@ def scores(
     settings: dict[str, Any] = {}
     if policy is not None:
         sampling = {"temperature": TEMPERATURE, "max_tokens": MAX_TOKENS}
-        settings = {"history": level.history, "sampling": sampling}
+        settings = {"history": level.history, "show_legal_actions": level.legal, "sampling": sampling}
     entry = SuiteEntry(
         name=f"{level.env.removeprefix('rlvr/')}-{level.difficulty}",
         env=level.env,

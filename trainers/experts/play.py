@@ -156,7 +156,6 @@ class _Telling:
             if whole and past - left_out >= stage.entry.turns:
                 yield from self._document(system, left_out)
                 left_out += max(1, (past - left_out) // 2)
-                self.learned = [False] * len(self.learned)
             noisy = rng.random() < stage.entry.noise and info["steps_left"] > 1  # one that ends it teaches nothing
             if noisy and not (manner.form.startswith("plan") and self.goals is None):
                 action, way = stage.stray(rng), []
