@@ -17,6 +17,7 @@ from ..agents.policies.template import ChatTemplate
 from ..tasks.config import read_config
 from ..tasks.errors import UserError
 from ..tasks.rng import derive_seed
+from .induction import set_induction
 from .sft_config import ModelConfig
 
 
@@ -114,4 +115,6 @@ def new_model(config: ModelConfig, seed: int) -> Qwen3:
         )
     model = Qwen3(shape)
     model.initialise(derive_seed("sft weights", seed))
+    if config.induction:
+        set_induction(model)
     return model

@@ -23,6 +23,8 @@ class ModelConfig(Config):
     """A model's folder (`config.json`, weights, tokenizer): ours, or any causal one of transformers."""
     from_scratch: dict[str, Any] | None = None
     """The shape of a new model, as `Qwen3Config` names it; {} takes its defaults."""
+    induction: bool = False
+    """Whether a new model starts with a head that copies; see `trainers/induction.py`."""
     tokenizer: Path | None = None
     """A folder with `tokenizer.json` and a chat template; the model's own folder if None."""
     copied: tuple[str, ...] = (
@@ -40,6 +42,8 @@ class ModelConfig(Config):
             raise ValueError("give either folder or from_scratch")
         if self.folder is None and self.tokenizer is None:
             raise ValueError("a model from scratch needs a tokenizer: name a folder that has one")
+        if self.induction and self.from_scratch is None:
+            raise ValueError("induction is a start for new weights: it needs from_scratch")
         return self
 
 

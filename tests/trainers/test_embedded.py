@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
+from rlvr.agents.direct import DirectAgent
 from rlvr.agents.policies.policy import make_policy
 from rlvr.tasks.errors import UserError
 from rlvr.trainers.demonstrations import make_demonstrations, read_uids
-from rlvr.trainers.embedded import EASY, HARDER, Level, examine, install, pick_base, scores
+from rlvr.trainers.embedded import EASY, HARDER, PICTURE, Level, examine, install, pick_base, scores
 from rlvr.trainers.experts.mix import Mix
 
 SUMS = Level("arithmetic", "rlvr/arithmetic-v0", "two-digit")
@@ -58,6 +59,25 @@ def test_every_family_has_a_harder_level():
     assert [level.env for level in EASY] == [level.env for level in HARDER]
     assert all(level.target is not None for level in EASY)
     assert all(level.target is None for level in HARDER)
+
+
+def test_a_level_says_whether_the_legal_actions_are_listed(monkeypatch):
+    shown = []
+    told = DirectAgent._prompt
+
+    def watched(agent):
+        prompt = told(agent)
+        shown.append("Legal actions: " in prompt[-1].content)
+        return prompt
+
+    monkeypatch.setattr(DirectAgent, "_prompt", watched)
+    for level in (*EASY, *HARDER, PICTURE):
+        if level.env != "rlvr/maze-v0":
+            continue
+        shown.clear()
+        examine(level, make_policy("random"), instances=2)
+        assert shown and all(one == level.legal for one in shown)
+    assert PICTURE.env == "rlvr/maze-v0" and not PICTURE.legal
 
 
 def test_a_run_becomes_two_folders_with_the_uids_beside_the_first(tmp_path, demonstrations):

@@ -38,7 +38,7 @@ ENVS = {
 
 def entry(env, **settings):
     kwargs = {"horizon": 12} if env == "bandit-v0" else {}
-    return Entry(name="test", env=f"rlvr/{env}", kwargs=kwargs, **{"levels": {ENVS[env]: 1}, **settings})
+    return Entry(name="test", env=f"rlvr/{env}", **{"kwargs": kwargs, "levels": {ENVS[env]: 1}, **settings})
 
 
 def documents(made, episodes=4):
@@ -256,6 +256,39 @@ def test_the_bandit_expert_follows_the_numbers_that_the_prompt_shows():
         assert answer == best
         checked += not untried
     assert checked > 20
+
+
+def test_a_scan_of_the_bandit_names_the_first_option_that_is_known_too_little_else_the_best_mean():
+    options = {"histories": {"summary": 1}, "thoughts": {"scan": 1}, "levels": {"bernoulli-5-easy": 1}}
+    made = entry("bandit-v0", kwargs={"horizon": 50}, forms={"think": 1}, noise=0.3, steps=100, **options)
+    explored = chosen = 0
+    for document in documents(made, 10):
+        prompt, answer = document.messages[1][0].content, document.messages[-1][0].content
+        shown = re.findall(r"^- (.+): (\d+) times(?:, mean reward (-?[\d.]+))?$", prompt, re.M)
+        thought, action = re.fullmatch("<think>(.*)</think><action>(.*)</action>", answer).groups()
+        parts = thought.split("; ")
+        rare = next((place for place, row in enumerate(shown) if int(row[1]) < 3), None)
+        if not shown:
+            assert len(parts) == 1 and thought == f"{action} 0"
+            continue
+        best = ""
+        for place, (part, (name, times, mean)) in enumerate(zip(parts, shown, strict=False)):
+            if place == rare:
+                assert part == f"{name} {times}" and action == name
+                break
+            if not best:
+                assert part == f"{name} {times} {mean}"
+                best, highest = name, mean
+                continue
+            leader = name if float(mean) > float(highest) else best
+            assert part == f"{name} {times} {mean} over {highest}: {leader}"
+            if leader == name:
+                best, highest = name, mean
+        assert len(parts) == (len(shown) if rare is None else rare + 1)
+        if rare is None:
+            assert action == best
+        explored, chosen = explored + (rare is not None), chosen + (rare is None)
+    assert explored > 20 and chosen > 20
 
 
 def test_a_plan_has_numbered_goals_and_every_one_is_marked_as_done_once():

@@ -68,7 +68,8 @@ def _explored_then_best(names: tuple[str, ...], tally: Tally) -> Advice:
 def _scanned(names: tuple[str, ...], tally: Tally) -> Advice:
     """Return the choice of `tries`, told as `Red 4 0.25; Blue 3 0.67 over 0.25: Blue; Pink 1`.
 
-    It ends at the first option that was tried too rarely. After each other option's mean stands the best mean before it, then which of the two leads.
+    It ends at the first option that was tried too rarely. After each other option's mean stands the best mean before
+    it, then which of the two leads.
     """
     said: list[str] = []
     best, best_mean = "", ""
