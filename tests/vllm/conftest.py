@@ -1,8 +1,10 @@
 """vLLM on the CPU, with small models of random weights; only `make test-vllm` runs these."""
 
 import asyncio
+import contextlib
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -71,7 +73,9 @@ def vllm_server(model, tmp_path_factory):
     ]  # fmt: skip
     environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "TORCHDYNAMO_DISABLE": "1"}
     with log.open("w") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        server = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 300
         while True:
@@ -88,5 +92,7 @@ def vllm_server(model, tmp_path_factory):
         try:
             server.wait(60)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)  # its engine is a process of its own
+        server.wait()
