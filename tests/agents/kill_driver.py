@@ -42,9 +42,8 @@ def run(folder: Path, resume: bool) -> str | None:
     return asyncio.run(Runner(plan, out=folder, concurrency=CONCURRENCY, resume=resume).run()).repaired
 
 
-def in_child(work) -> tuple[int, float]:
-    """Fork, work, exit; returns the child's number and when it began."""
-    began = time.monotonic()
+def in_child(work) -> int:
+    """Fork, work, exit; returns the child's number."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -53,11 +52,21 @@ def in_child(work) -> tuple[int, float]:
             code = 0
         finally:
             os._exit(code)
-    return child, began
+    return child
 
 
 def wait(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def await_records(folder: Path, count: int) -> None:
+    """Wait until a run has written so many records (or, at the latest, for a minute)."""
+    file = folder / "episodes.jsonl"
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if file.exists() and file.read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.0005)
 
 
 def records(folder: Path) -> list[dict]:
@@ -94,7 +103,7 @@ def outcome(folder: Path, expected: list[dict], killed: int) -> dict:
     if file.exists():
         whole = file.read_bytes().split(b"\n")[:-1]
     before = {json.loads(line)["key"]: json.loads(line)["timing"] for line in whole}
-    child, _ = in_child(lambda: run(folder, resume=(folder / "config.json").exists()))
+    child = in_child(lambda: run(folder, resume=(folder / "config.json").exists()))
     code = wait(child)
     found = records(folder) if code == 0 else []
     after = {json.loads(line)["key"]: json.loads(line)["timing"] for line in file.read_text().splitlines()}
@@ -109,17 +118,18 @@ def outcome(folder: Path, expected: list[dict], killed: int) -> dict:
 
 
 def main(folder: Path, how: str, count: int) -> None:
-    child, began = in_child(lambda: run(folder / "whole", resume=False))
-    assert wait(child) == 0
-    seconds = time.monotonic() - began
+    assert wait(in_child(lambda: run(folder / "whole", resume=False))) == 0
     expected = records(folder / "whole")
     rng = Rng.named("kill", how)
     results = []
     for number in range(count):
         target = folder / f"{how}-{number}"
         if how == "time":
-            child, began = in_child(lambda target=target: run(target, resume=False))
-            time.sleep(max(0.0, seconds * (number + rng.random()) / count - (time.monotonic() - began)))
+            # An instant after a random number of records, whatever the machine's speed; the first before any record.
+            child = in_child(lambda target=target: run(target, resume=False))
+            if number:
+                await_records(target, rng.below(len(expected) - CONCURRENCY))
+            time.sleep(0.01 * rng.random())
             os.kill(child, signal.SIGKILL)
         else:
             operation = 1 + number if number < 6 else rng.integer(7, len(expected) + 8)
@@ -128,9 +138,9 @@ def main(folder: Path, how: str, count: int) -> None:
                 die_at(operation, torn)
                 run(target, resume=False)
 
-            child, _ = in_child(work)
+            child = in_child(work)
         results.append(outcome(target, expected, wait(child)))
-    print(json.dumps({"seconds": seconds, "episodes": len(expected), "results": results}))
+    print(json.dumps({"episodes": len(expected), "results": results}))
 
 
 if __name__ == "__main__":

@@ -121,10 +121,10 @@ def test_any_text_is_scored_and_never_raises(text):
 def test_hostile_texts_are_refused_at_once():
     rules = PathRules()
     state = rules.initial(make_maze(Rng(0), 30))
-    start = time.perf_counter()
+    start = time.process_time()
     for text in ("(0,0)" + " " * 10_000 + "x", "(0,0) ," * 2000, "(0,0)" * 2800 + "x", "(" * 10**7, "(0,0)\n" * 10**6):
         assert isinstance(rules.parse(state, text), Invalid)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_the_longest_way_through_the_largest_level_may_be_answered():

@@ -62,10 +62,10 @@ def test_a_text_is_matched_as_a_whole(text: str, call: Call | None) -> None:
 
 
 def test_a_giant_text_is_refused_at_once() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert match_action(SPECS, "go " + " " * 5_000_000 + "north") is None
     assert match_action(SPECS, " " * (MAX_ACTION_CHARS + 1) + "wait") is None
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @given(st.text(max_size=30))
