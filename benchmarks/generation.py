@@ -1,4 +1,4 @@
-"""Many conversations at once with a model of the embedded model's size, against transformers and vLLM.
+"""Many conversations at once with a model of the embedded model's shape, against transformers and vLLM.
 
 Every session plays its turns as fast as it is answered: a turn adds new tokens of an observation, and an answer of
 fixed length is generated, greedily. The weights are random and the same for all: what they say costs nothing.
@@ -24,7 +24,8 @@ from .harness import FOLDER, Row
 from .peers.vllm_generation import observation
 
 VOCABULARY = 2048
-SHAPE = {"hidden_size": 192, "num_hidden_layers": 6, "vocab_size": VOCABULARY, "max_position_embeddings": 4096}
+SHAPE = {"hidden_size": 192, "num_hidden_layers": 6, "num_attention_heads": 3, "num_key_value_heads": 3,
+         "head_dim": 64, "vocab_size": VOCABULARY, "max_position_embeddings": 4096}  # fmt: skip
 LATENCY_TOKENS = 128
 VLLM_PYTHON = FOLDER.parent / ".venv-vllm" / "bin" / "python"
 
