@@ -68,7 +68,10 @@ tiny: $(VENV)/.dev ## Make the embedded models anew: demonstrations, training, e
 	$(BIN)/rlvr data experts --mix tiny --out runs/tiny/demonstrations
 	$(BIN)/rlvr data experts --mix tiny --split valid --episodes 1500 --out runs/tiny/held-out
 	$(BIN)/rlvr sft trainers/embedded.yaml
-	$(BIN)/python -m rlvr.trainers.embedded runs/tiny/run --demonstrations runs/tiny/demonstrations --into agents/weights
+	$(BIN)/rlvr data experts --mix tiny-more --seed 1 --out runs/tiny/demonstrations-more
+	$(BIN)/rlvr sft trainers/embedded-more.yaml
+	$(BIN)/python -m rlvr.trainers.embedded runs/tiny/more --base runs/tiny/run --into agents/weights \
+		--demonstrations runs/tiny/demonstrations runs/tiny/demonstrations-more
 	$(BIN)/python -m benchmarks tiny
 
 clean:

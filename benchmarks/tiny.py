@@ -9,8 +9,7 @@ import os
 
 from rlvr.agents.policies.policy import make_policy
 from rlvr.agents.policies.tiny import tiny_folder
-from rlvr.trainers.demonstrations import read_uids
-from rlvr.trainers.embedded import EASY, HARDER, PICTURE, examine
+from rlvr.trainers.embedded import EASY, HARDER, PICTURE, examine, trained_on
 
 from .harness import Row
 
@@ -19,7 +18,7 @@ def run(quick: bool = False) -> list[Row]:
     """Play every level."""
     name = os.environ.get("RLVR_TINY", "tiny")
     policy = make_policy(name if name in ("tiny", "tiny-base") else f"tiny:{name}")
-    seen = read_uids(tiny_folder("tiny"))
+    seen = trained_on(tiny_folder("tiny"))
     rows = []
     for level in (*EASY, *HARDER, PICTURE):
         value, low, high = examine(level, policy, instances=40 if quick else 200, seen=seen)

@@ -1,6 +1,7 @@
 """A model's card: how it was made, in numbers that the run itself wrote."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 CARD_FILE = "README.md"
 CURVE_FILE = "loss.svg"
+_SIGNATURE = "Trained by `rlvr sft`:"
 _ROWS = 12
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 240, 48, 24
 
@@ -51,7 +53,7 @@ def write_card(folder: Path, run: "Sft", step: int, lines: Sequence[dict[str, An
     context = run.config.data.context
     learned = f"; what was given counted for {context:g} at first, for nothing in the end" if context else " only"
     name = folder.name.removesuffix(".tmp")
-    text = [f"# {name}", "", f"Trained by `rlvr sft`: loss on the replies' tokens{learned}.", ""]
+    text = [f"# {name}", "", f"{_SIGNATURE} loss on the replies' tokens{learned}.", ""]
     text += _table(("what", "value"), facts)
     if held_out and held_out[-1]["kinds"]:
         rows = [(name, f"{one['loss']:.4f}", f"{one['accuracy']:.1%}") for name, one in held_out[-1]["kinds"].items()]
@@ -64,7 +66,31 @@ def write_card(folder: Path, run: "Sft", step: int, lines: Sequence[dict[str, An
         points = [(line["step"], line["held_out_loss"]) for line in held_out]
         replace_text(folder / CURVE_FILE, loss_svg(curve, points))
     text += ["", "## Settings", "", "```json", json.dumps(described, indent=1), "```", ""]
+    text += _before(run.config.model.folder, folder)
     replace_text(folder / CARD_FILE, "\n".join(text))
+
+
+def _before(start: Path | None, folder: Path) -> list[str]:
+    """Return the card of the model that the run began with, a level deeper, and copy its curves.
+
+    Only a card of ours is taken: a stranger's may have any form and licence.
+    """
+    card = None if start is None else start / CARD_FILE
+    if start is None or card is None or not card.is_file():
+        return []
+    lines = card.read_text(encoding="utf-8").splitlines()
+    if not any(line.startswith(_SIGNATURE) for line in lines[:3]):
+        return []
+    curves = sorted(file.name for file in start.glob(f"*{CURVE_FILE}"))
+    for name in curves:
+        shutil.copyfile(start / name, folder / f"before-{name}")
+    text = []
+    for line in lines:
+        for name in curves:
+            line = line.replace(f"]({name})", f"](before-{name})")
+        text.append(f"#{line}" if line.startswith("#") else line)
+    text[0] = f"## Before: {text[0].lstrip('# ')}"
+    return [*text, ""]
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

@@ -1,18 +1,18 @@
 """The embedded models: how they are examined, and how a finished run becomes `tiny` and `tiny-base`.
 
-    python -m rlvr.trainers.embedded RUN --demonstrations FOLDER --into agents/weights
+    python -m rlvr.trainers.embedded RUN --base RUN --demonstrations FOLDER FOLDER --into agents/weights
 
-`tiny` is the run's last model. `tiny-base` is an early export of the same run: the first whose success on the easy
-levels, on training tasks, lies between 5 and 25 per cent of what lies between random play and the expert; a starting
-point from which learning can be seen. Beside `tiny` go the uids of all tasks it was trained on, so that an examination
-can prove that it uses others.
+`tiny` is a run's last model. `tiny-base` is an early export of that run, or of the run that it went on from: the first
+whose success on the easy levels, on training tasks, lies between 5 and 25 per cent of what lies between random play and
+the expert; a starting point from which learning can be seen. Beside `tiny` go the uids of all tasks it was trained on,
+so that an examination can prove that it uses others.
 """
 
 import argparse
 import asyncio
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,8 @@ RANDOM_MEMBERS = 5
 """Random episodes on each task: its floor is to be known better than one throw tells."""
 RESAMPLES = 2000
 BASE_SUCCESS = (0.05, 0.25)
+TRAINED_ON = "trained-on"
+"""The folder beside a model that holds the manifests and uids of its demonstrations, a folder each."""
 
 
 class Level(NamedTuple):
@@ -161,7 +163,7 @@ def pick_base(exports: list[Path], instances: int) -> Path:
     )
 
 
-def install(run: Path, demonstrations: Path, into: Path, base: Path) -> None:
+def install(run: Path, demonstrations: Sequence[Path], into: Path, base: Path) -> None:
     """Copy a run's last model, an early one, and the uids of the training tasks to where the package has them.
 
     Raises:
@@ -169,31 +171,41 @@ def install(run: Path, demonstrations: Path, into: Path, base: Path) -> None:
     """
     if not (run / "model").is_dir():
         raise UserError(f"{run} holds no finished run: {run / 'model'} is not there.")
-    read_uids(demonstrations)
-    proofs = [demonstrations / MANIFEST_FILE, *sorted(demonstrations.glob("uids-*.bin"))]
+    for source in demonstrations:
+        read_uids(source)
 
-    def write(source: Path, extra: list[Path]) -> Any:
-        def into_folder(folder: Path) -> None:
-            shutil.copytree(source, folder, dirs_exist_ok=True)
-            for file in extra:
-                shutil.copyfile(file, folder / file.name)
+    def write_tiny(folder: Path) -> None:
+        shutil.copytree(run / "model", folder, dirs_exist_ok=True)
+        for number, source in enumerate(demonstrations, 1):
+            proofs = folder / TRAINED_ON / str(number)
+            proofs.mkdir(parents=True)
+            for file in (source / MANIFEST_FILE, *source.glob("uids-*.bin")):
+                shutil.copyfile(file, proofs / file.name)
 
-        return into_folder
+    def write_base(folder: Path) -> None:
+        shutil.copytree(base, folder, dirs_exist_ok=True)
 
-    replace_folder(into / "tiny", write(run / "model", proofs))
-    replace_folder(into / "tiny-base", write(base, []))
+    replace_folder(into / "tiny", write_tiny)
+    replace_folder(into / "tiny-base", write_base)
+
+
+def trained_on(folder: Path) -> set[str]:
+    """Return the uids of all tasks that an installed model was trained on."""
+    return set().union(*(read_uids(source) for source in (folder / TRAINED_ON).iterdir()))
 
 
 def main() -> int:
     """Choose and install."""
     parser = argparse.ArgumentParser(prog="python -m rlvr.trainers.embedded", description=__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--demonstrations", type=Path, required=True)
+    parser.add_argument("run", type=Path, help="whose last model becomes tiny")
+    parser.add_argument("--base", type=Path, metavar="RUN", help="whose exports tiny-base is one of; the same run")
+    parser.add_argument("--demonstrations", type=Path, nargs="+", required=True, help="all that tiny was trained on")
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--instances", type=int, default=60, help="training tasks a level that tiny-base is chosen by")
     arguments = parser.parse_args()
     try:
-        base = pick_base(sorted((arguments.run / "exports").glob("step-*")), arguments.instances)
+        exports = (arguments.base or arguments.run) / "exports"
+        base = pick_base(sorted(exports.glob("step-*")), arguments.instances)
         install(arguments.run, arguments.demonstrations, arguments.into, base)
     except UserError as error:
         print(error, file=sys.stderr)

@@ -9,7 +9,7 @@ from rlvr.agents.direct import DirectAgent
 from rlvr.agents.policies.policy import make_policy
 from rlvr.tasks.errors import UserError
 from rlvr.trainers.demonstrations import make_demonstrations, read_uids
-from rlvr.trainers.embedded import EASY, HARDER, PICTURE, Level, examine, install, pick_base, scores
+from rlvr.trainers.embedded import EASY, HARDER, PICTURE, Level, examine, install, pick_base, scores, trained_on
 from rlvr.trainers.experts.mix import Mix
 
 SUMS = Level("arithmetic", "rlvr/arithmetic-v0", "two-digit")
@@ -81,6 +81,8 @@ def test_a_level_says_whether_the_legal_actions_are_listed(monkeypatch):
 
 
 def test_a_run_becomes_two_folders_with_the_uids_beside_the_first(tmp_path, demonstrations):
+    more = tmp_path / "more"
+    make_demonstrations(Mix.model_validate(MIX), more, seed=1, workers=1)
     run, early = tmp_path / "run", tmp_path / "run" / "exports" / "step-0000400"
     for folder, text in ((run / "model", "late"), (early, "early")):
         folder.mkdir(parents=True)
@@ -88,11 +90,12 @@ def test_a_run_becomes_two_folders_with_the_uids_beside_the_first(tmp_path, demo
     into = tmp_path / "weights"
     (into / "tiny").mkdir(parents=True)
     (into / "tiny" / "left-over").write_text("old")
-    install(run, demonstrations, into, early)
+    install(run, [demonstrations, more], into, early)
     assert (into / "tiny" / "model.safetensors").read_text() == "late"
     assert (into / "tiny-base" / "model.safetensors").read_text() == "early"
     assert not (into / "tiny" / "left-over").exists()
-    assert read_uids(into / "tiny") == read_uids(demonstrations)
+    assert trained_on(into / "tiny") == read_uids(demonstrations) | read_uids(more)
+    assert trained_on(into / "tiny") > read_uids(demonstrations)
     assert sorted(file.name for file in (into / "tiny-base").iterdir()) == ["model.safetensors"]
 
 
@@ -100,7 +103,7 @@ def test_an_unfinished_run_leaves_what_is_there(tmp_path, demonstrations):
     into = tmp_path / "weights"
     (into / "tiny").mkdir(parents=True)
     with pytest.raises(UserError, match="holds no finished run"):
-        install(tmp_path / "run", demonstrations, into, tmp_path / "early")
+        install(tmp_path / "run", [demonstrations], into, tmp_path / "early")
     with pytest.raises(UserError, match="No export lies between 5% and 25%"):
         pick_base([], 1)
     assert [folder.name for folder in into.iterdir()] == ["tiny"]

@@ -194,6 +194,32 @@ def test_a_run_goes_on_from_a_folder(tmp_path):
     assert second.described()["found"]["start"] == qwen3.load(first.model).info.fingerprint
 
 
+def test_a_card_holds_the_cards_of_the_runs_before(tmp_path):
+    def go_on(name, start):
+        run_on = Sft(config(tmp_path / name, model={"folder": str(start)}), documents=made_documents(40), command=name)
+        return run_on.run().model
+
+    _, first = run(tmp_path / "first")
+    earlier = (first.model / "README.md").read_text()
+    third = go_on("third-command", go_on("second-command", first.model))
+    card = (third / "README.md").read_text()
+    assert card.index("`third-command`") < card.index("## Before: model") < card.index("`second-command`")
+    for name in ("loss.svg", "before-loss.svg", "before-before-loss.svg"):
+        assert f"]({name})" in card and (third / name).is_file()
+    assert (third / "before-before-loss.svg").read_bytes() == (first.model / "loss.svg").read_bytes()
+    facts = [line for line in earlier.splitlines() if line.startswith("| data fingerprint")]
+    assert len(facts) == 1 and facts[0] in card
+    assert [line for line in card.splitlines() if line.startswith("# ")] == ["# model"]
+
+
+def test_a_strangers_card_is_not_taken_over(tmp_path):
+    _, first = run(tmp_path / "first")
+    (first.model / "README.md").write_text("---\nlicense: other\n---\n# Somebody's model\n")
+    settings = config(tmp_path / "second", model={"folder": str(first.model)})
+    card = (Sft(settings, documents=made_documents(40)).run().model / "README.md").read_text()
+    assert "Somebody" not in card and "license" not in card
+
+
 def test_a_transformers_model_learns_the_same(tmp_path):
     """The same weights and documents, once through our module and once through transformers' own."""
     transformers = pytest.importorskip("transformers")
