@@ -21,9 +21,10 @@ $(VENV)/.dev: $(VENV)/.core
 demo: $(VENV)/.core ## Evaluate three agents on all families, verify every record, build the page
 	$(BIN)/rlvr eval --suite quick --agent random --out $(DEMO_OUT)/random --resume
 	$(BIN)/rlvr eval --suite quick --agent expert --out $(DEMO_OUT)/expert --resume
-	$(BIN)/rlvr eval --suite quick --agent direct --policy scripted --out $(DEMO_OUT)/scripted --resume
-	$(BIN)/rlvr verify $(DEMO_OUT)/random $(DEMO_OUT)/expert $(DEMO_OUT)/scripted
-	$(BIN)/rlvr leaderboard build $(DEMO_OUT)/random $(DEMO_OUT)/expert $(DEMO_OUT)/scripted --out $(SITE)
+	$(BIN)/rlvr eval --suite quick --agent direct --policy tiny --policy-set dtype=float32 \
+		--agent-set sampling='{temperature: 0.7, max_tokens: 160}' --agent-set show_legal_actions=true --out $(DEMO_OUT)/tiny --resume
+	$(BIN)/rlvr verify $(DEMO_OUT)/random $(DEMO_OUT)/expert $(DEMO_OUT)/tiny
+	$(BIN)/rlvr leaderboard build $(DEMO_OUT)/random $(DEMO_OUT)/expert $(DEMO_OUT)/tiny --out $(SITE)
 	@echo "The page is at $(SITE)/index.html"
 
 test: $(VENV)/.dev ## All tests

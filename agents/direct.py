@@ -32,7 +32,8 @@ class DirectConfig(AgentConfig):
     history: Annotated[int, Field(ge=0)] | Literal["summary"] | None = None
     """How many past turns stay in the prompt, besides the first observation. None: all, as far as the policy's
     context reaches; then the older half is left out. `summary`: none, but how often every action was played and
-    what it brought on average (what EVOLvE calls a summarised history; Nie et al. 2024, arXiv 2410.06238)."""
+    what it brought on average (what EVOLvE calls a summarised history; Nie et al. 2024, arXiv 2410.06238); what the
+    environment refused was not played."""
     show_legal_actions: bool = False
     """Whether the legal actions are listed with every observation."""
     system: str | None = None
@@ -68,7 +69,7 @@ class DirectAgent(ReactiveAgent[DirectConfig]):
         """Ask for one action."""
         config, session = self.config, self.session
         said = user_text(observation, info["legal_actions"], config)
-        if self._turns:
+        if self._turns and info["action_is_valid"]:
             self._tally.add(self._played, session.total_reward - self._earned)
         self._turns.append(Message(role="user", content=said))
         self._earned = session.total_reward
@@ -147,10 +148,11 @@ def shortened(turns: Sequence[Message], left_out: int) -> list[Message]:
 
 
 def summarised(turns: Sequence[Message], tally: Tally, legal: Sequence[str] | None) -> list[Message]:
-    """Return one message: the first observation, the tally of all turns, and the present observation."""
+    """Return one message: the first observation, the tally of the turns if any counts, and the present observation."""
     if len(turns) == 1:
         return list(turns)
-    return [Message(role="user", content=f"{turns[0].content}\n\n{tally.text(legal or ())}\n\n{turns[-1].content}")]
+    parts = [turns[0].content, *([tally.text(legal or ())] if tally.times else []), turns[-1].content]
+    return [Message(role="user", content="\n\n".join(map(str, parts)))]
 
 
 def user_text(observation: str, legal: Sequence[str] | None, config: DirectConfig) -> str:
