@@ -1,6 +1,8 @@
 """The built-in agents: what they say, what they play, and what they leave out."""
 
 import asyncio
+import itertools
+import re
 
 import gymnasium as gym
 import pytest
@@ -304,6 +306,26 @@ def test_a_summary_counts_every_action_and_its_mean_reward():
             rewards = [step.reward for step in steps[:turn] if step.action == action]
             tally = f"{len(rewards)} times, mean reward {sum(rewards) / len(rewards):.2f}" if rewards else "0 times"
             assert f"\n- {action}: {tally}\n" in said
+
+
+def test_a_summary_leaves_out_what_the_environment_refused():
+    turns = itertools.count()
+
+    def reply(request):
+        if next(turns) % 3 < 2:
+            return "<action>nowhere</action>"
+        return f"<action>{re.search(r'There are 5 [a-z]+: ([^,]+),', request.messages[-1].content)[1]}</action>"
+
+    options = {"difficulty": "bernoulli-5-easy"}
+    played = episode(
+        "direct", ScriptedPolicy(reply), "rlvr/bandit-v0", {"history": "summary"}, options=options, horizon=9
+    )
+    said = [played.prompt(turn)[1].content for turn in range(9)]
+    assert [text.count("nowhere") for text in said] == [0] * 9
+    assert ["Summary of" in text for text in said] == [False] * 3 + [True] * 6
+    assert "Summary of the 1 turn so far" in said[3]
+    assert "Summary of the 2 turns so far" in said[8]
+    assert all(": 2 times, mean reward" in text for text in said[6:])
 
 
 class _Short(ScriptedPolicy):
