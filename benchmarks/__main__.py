@@ -11,6 +11,7 @@ from .harness import save, table
 
 BENCHMARKS = (
     "import_time",
+    "first_action",
     "step",
     "vector",
     "snapshot",
