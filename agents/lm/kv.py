@@ -151,9 +151,7 @@ class Shelf:
         return int(free[0]) if len(free) else None
 
     def copy(self, source: Row, index: int, tokens: int) -> None:
-        """Copy the beginning of a row, of any shelf, to one of this shelf's."""
-        self.ids[index, :tokens] = source.shelf.ids[source.index, :tokens]
-        self.names[index, :tokens] = source.shelf.names[source.index, :tokens]
+        """Copy keys and values of the beginning of a row, of any shelf, to one of this shelf's."""
         self.data[:, :, index, :, :tokens] = source.shelf.data[:, :, source.index, :, :tokens]
 
     def swap(self, one: int, other: int) -> None:

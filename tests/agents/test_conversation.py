@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rlvr.agents.policies.conversation import Conversation, conversations, written
 from rlvr.agents.policies.policy import PolicyError
 from rlvr.agents.policies.scripted import ScriptedPolicy
-from rlvr.agents.policies.template import TemplateRefusal
+from rlvr.agents.policies.template import Piece, TemplateRefusal
 from rlvr.agents.records import episode_line, parse_episode, read_episodes, row_of
 from rlvr.agents.types import RESPONSE_ROLES, Budget, EpisodeEnd, Fork, Request, Role, Span, reply_message
 from rlvr.tasks.errors import MalformedData
@@ -32,6 +32,18 @@ from .talk import (
 OPENING = [system("be good"), user("look")]
 
 THOUGHTFUL = "<think>hm</think>\n<action>up</action>"
+
+
+def test_replies_that_were_given_are_not_in_the_mask():
+    """An example in the prompt has a reply's roles, but nobody sampled it."""
+    conversation = Conversation()
+    conversation.give([Piece((1, 2), Role.PROMPT), Piece((3,), Role.THOUGHT), Piece((4,), Role.ACTION)])
+    conversation.sample(0, [5, 6], logprobs=[-0.5, -0.25])
+    conversation.give([Piece((7,), Role.ACTION)])
+    assert conversation.mask() == [False] * 4 + [True] * 2 + [False]
+    assert conversation.response_mask == [True, True, False]
+    assert conversation.response_logprobs == [-0.5, -0.25, 0.0]
+    assert conversation.prompt_ids == [1, 2, 3, 4]
 
 
 def recorded(episode):

@@ -76,6 +76,16 @@ def test_the_last_token_of_a_prompt_is_never_reused():
     assert opened(cache, [1, 2, 3]).reused == 2
 
 
+def test_what_a_request_left_unread_is_not_reused():
+    cache = cache_of(4)
+    found = opened(cache, range(100))
+    fill(found.row, 40)
+    cache.close(found.row)
+    again = opened(cache, range(100))
+    assert again.reused == again.row.filled == 40
+    assert holds(again.row, 40)
+
+
 def test_a_branch_copies_the_common_part_and_leaves_the_other_alone():
     cache = cache_of(64)
     served(cache, list(range(40)))
