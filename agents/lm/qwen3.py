@@ -289,14 +289,18 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32, device: str | torc
     """Read a folder that `save`, or transformers, wrote.
 
     Raises:
-        UserError: A file is missing or holds another architecture.
+        UserError: A file is missing or damaged, or holds another architecture.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load as load_tensors
 
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise UserError(f"The folder {folder} holds no model: {name} is not there.")
-    said: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    try:
+        said: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{folder / CONFIG_FILE} is damaged ({error}); copy the model's folder anew.") from None
     if said.get("model_type") != "qwen3":
         raise UserError(f"The model in {folder} is of the type {said.get('model_type')!r}; load it with hf:{folder}.")
     rope = said.get("rope_parameters") or {}
@@ -308,6 +312,8 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32, device: str | torc
     model = Qwen3(config, fingerprint=sha256(raw).hexdigest())
     try:
         weights = from_transformers(config, load_tensors(raw))
+    except SafetensorError as error:
+        raise UserError(f"{folder / WEIGHTS_FILE} is damaged ({error}); copy the model's folder anew.") from None
     except KeyError as missing:
         raise UserError(f"The weights in {folder} are not whole: {missing.args[0]} is not there.") from None
     model.load_state_dict({name: weight.to(device, dtype) for name, weight in weights.items()}, assign=True)

@@ -53,7 +53,7 @@ def _slow(tmp_path):
         f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'agents')!r})\n"
         "import worlds\nfrom rlvr.cli import main\nmain()"
     )
-    arguments = ["eval", "--env", "test/count-v0", "--agent", "random", "--episodes", "60", "--set", "delay_s=0.01"]
+    arguments = ["eval", "--env", "test/count-v0", "--agent", "random", "--episodes", "60", "--set", "delay_s=0.03"]
     return [sys.executable, "-c", code, *arguments, "--out", str(tmp_path / "run")]
 
 

@@ -66,8 +66,10 @@ def test_a_wheel_built_from_a_clean_archive_holds_the_packages_and_nothing_else(
     assert "rlvr/py.typed" in names
     data = {name for name in names if not name.endswith((".py", "py.typed"))}
     assert {Path(name).suffix for name in data} <= {
+        ".bin",
         ".html",
         ".css",
+        ".svg",
         ".js",
         ".json",
         ".jinja",

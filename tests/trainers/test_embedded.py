@@ -2,14 +2,28 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from rlvr.agents.direct import DirectAgent
-from rlvr.agents.policies.policy import make_policy
+from rlvr.agents.policies.policy import PolicyError, make_policy
+from rlvr.agents.policies.scripted import ScriptedPolicy
 from rlvr.tasks.errors import UserError
+from rlvr.trainers import embedded
 from rlvr.trainers.demonstrations import make_demonstrations, read_uids
-from rlvr.trainers.embedded import EASY, HARDER, PICTURE, Level, examine, install, pick_base, scores, trained_on
+from rlvr.trainers.embedded import (
+    EASY,
+    HARDER,
+    PICTURE,
+    Level,
+    Standing,
+    examine,
+    install,
+    pick_base,
+    scores,
+    trained_on,
+)
 from rlvr.trainers.experts.mix import Mix
 
 SUMS = Level("arithmetic", "rlvr/arithmetic-v0", "two-digit")
@@ -53,6 +67,33 @@ def _uids(split):
 
     env = make_text_env(SUMS.env, {})
     return {env.source.sample(seed, split, SUMS.difficulty).uid for seed in range(6000)}
+
+
+def test_a_model_plays_at_the_temperature_and_with_the_room_that_are_asked_for():
+    seen = []
+
+    def answer(request):
+        seen.append(request.sampling)
+        return "<action>1</action>"
+
+    scores(SUMS, "direct", ScriptedPolicy(answer), 3, "test")
+    assert {(sampling.temperature, sampling.max_tokens) for sampling in seen} == {(0.7, 160)}
+
+
+def test_an_episode_that_failed_is_no_score():
+    def fail(request):
+        raise PolicyError("gone")
+
+    with pytest.raises(RuntimeError, match="does not count"):
+        scores(SUMS, "direct", ScriptedPolicy(fail), 2, "test")
+
+
+def test_the_base_is_the_first_export_within_the_bounds(monkeypatch, capsys):
+    values = {"1": -0.1, "2": 0.04, "3": 0.26, "4": 0.2, "5": 0.1}
+    monkeypatch.setattr(embedded, "make_policy", lambda name, dtype: name.rsplit("/", 1)[-1])
+    monkeypatch.setattr(embedded, "examine", lambda level, policy, instances, split: Standing(values[policy], 0, 0))
+    assert pick_base([Path("exports", name) for name in values], 1) == Path("exports/4")
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_every_family_has_a_harder_level():
