@@ -78,7 +78,8 @@ def test_a_wheel_built_from_a_clean_archive_holds_the_packages_and_nothing_else(
         ".yaml",
     }
     for model in (source / "agents" / "weights").iterdir():
-        assert {f"rlvr/agents/weights/{model.name}/{file.name}" for file in model.iterdir()} <= data
+        files = {file.relative_to(source) for file in model.rglob("*") if file.is_file()}
+        assert {str(Path("rlvr") / file) for file in files} <= data
     assert {name for name in data if name.startswith("rlvr/leaderboard/")} == {
         f"rlvr/leaderboard/{path.name}"
         for path in (source / "leaderboard").iterdir()
